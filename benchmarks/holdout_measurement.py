@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.domain import BoolArray, Choices, FloatArray
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.measurement.finished_campaign import FinishedCampaign, read_campaign

@@ -19,7 +19,7 @@ import pandas as pd
 from uplift_markets import best_plan
 
 from incentive_engine.config import Policy, load_policy
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, open_users
 from incentive_engine.domain import FloatArray

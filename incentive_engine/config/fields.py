@@ -13,12 +13,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     PlainSerializer,
     PrivateAttr,
     StringConstraints,
-    Tag,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -38,7 +36,7 @@ from incentive_engine.config.document.places import DocumentSource, Loc
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import ConfigError
-from incentive_engine.language import say
+from incentive_engine.language import Code, say
 
 
 class Configuration(ModelMetaclass):
@@ -200,64 +198,45 @@ DataPath = Annotated[
 """Where a table lies; what is written of it elsewhere holds no password."""
 
 
-class Range(Model):
-    """A half-open range of numbers; a missing value is in no range."""
+class Title(Model):
+    """What people read in place of an id."""
 
-    at_least: Amount | None = None
-    """The smallest number that matches."""
-    below: Amount | None = None
-    """The smallest number above that no longer matches."""
+    en: Name | None = None
+    """In English."""
+    zh: Name | None = None
+    """In Chinese."""
 
     @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.at_least is None and self.below is None:
-            reject(FieldProblem((), "a range without an end", "at_least, below, or both"))
-        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
-            what = say(
-                "the range from {at_least:g} to below {below:g} is empty",
-                at_least=self.at_least,
-                below=self.below,
-            )
-            reject(FieldProblem((), what, remedy="raise `below`, or lower `at_least`"))
+    def _in_some_language(self) -> Self:
+        if self.en is None and self.zh is None:
+            reject(FieldProblem((), "is empty", "{en: …, zh: …}, or a text for both"))
         return self
 
+    def text(self, code: Code) -> str:
+        """Return it in a language, or in the other where it has none.
 
-def _as_condition(value: object) -> object:
-    if isinstance(value, list | tuple):
-        if not value:
-            reject(FieldProblem((), "an empty list matches nobody", "at least one value"))
-        return tuple(value)
-    return value if isinstance(value, Mapping | Range) else (value,)
-
-
-def _kind_of_condition(value: object) -> str:
-    return "range" if isinstance(value, Mapping | Range) else "values"
+        >>> Title(zh="会员等级").text("en")
+        '会员等级'
+        """
+        texts = (self.en, self.zh) if code == "en" else (self.zh, self.en)
+        return next(text for text in texts if text is not None)
 
 
-Condition = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[tuple[Scalar, ...], Tag("values")],
-    Discriminator(_kind_of_condition),
+def _of_both(value: object) -> object:
+    return {"en": value, "zh": value} if isinstance(value, str) else value
+
+
+TitleField = Annotated[
+    Title, BeforeValidator(_of_both), Words("text, or a mapping {en: text, zh: text}")
 ]
-"""Any of some values, or a range."""
-
-Where = Annotated[
-    dict[Column, Annotated[Condition, BeforeValidator(_as_condition)]],
-    Words("a mapping from columns to a value, a list of values, or a range"),
-]
-"""Column to condition; a user must meet all of them."""
 
 
-def _from_pairs(value: object) -> object:
-    """Turn pairs, as JSON has them, into a mapping."""
-    if isinstance(value, list) and all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
-        return {tuple(key) if isinstance(key, list) else key: factor for key, factor in value}
-    return value
+class ColumnTitle(Model):
+    """What people read in place of a column's name and of its values."""
 
-
-Values = Annotated[
-    dict[Scalar, Annotated[float, Field(ge=0)]],
-    BeforeValidator(_from_pairs),
-    PlainSerializer(lambda values: [list(pair) for pair in values.items()], when_used="json"),
-    Words("a mapping from values to factors of at least 0"),
-]
-"""Value to factor; as pairs in JSON, whose keys would all become text."""
+    title: TitleField | None = None
+    """Of the column."""
+    values: Annotated[
+        Mapping[str, TitleField], Words("a mapping from values to their [titles](#title)")
+    ] = Field(default_factory=dict)
+    """Of its values; those left out stay as they are."""

@@ -7,9 +7,8 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from incentive_engine.config.document.problems import FieldProblem, reject
-from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar
+from incentive_engine.config.fields import Model, Money, Name, OfferId, Scalar, TitleField
 from incentive_engine.config.schedule.moments import LastMoment, Moment
-from incentive_engine.config.titles import TitleField
 from incentive_engine.domain import CONTROL, MICROS, to_micros
 from incentive_engine.language import say
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from incentive_engine.config.access.location import Location
-from incentive_engine.config.amounts import Bound
+from incentive_engine.config.conditions import Values, Where
 from incentive_engine.config.crosscheck import policy_problems
 from incentive_engine.config.document.places import DocumentSource
 from incentive_engine.config.document.problems import FieldProblem, reject, with_problems
@@ -27,7 +27,7 @@ from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
     BoundField,
     Column,
-    Condition,
+    ColumnTitle,
     Confidence,
     Document,
     Margin,
@@ -36,28 +36,17 @@ from incentive_engine.config.fields import (
     Money,
     Name,
     OfferId,
-    Range,
-    Scalar,
     Seed,
     Share,
-    Values,
-    Where,
 )
 from incentive_engine.config.history import History
-from incentive_engine.config.inputs import Data, Features, Sample
+from incentive_engine.config.inputs import Data, Features
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.campaign import Campaign
 from incentive_engine.config.schedule.moments import TimeZone
-from incentive_engine.config.titles import ColumnTitle
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import say
-
-__all__ = [
-    "Approval", "Basis", "Bound", "Budget", "Condition", "Data", "Document", "Eligibility",
-    "Features", "Limit", "Model", "Name", "Objective", "Offer", "OfferId", "Policy", "Range",
-    "Sample", "Scalar", "Share", "Signature", "WeightFactor", "Where",
-]  # fmt: skip
 
 SEASON_ERROR: Final = 0.05
 """Relative error of a forecast total where the planner knows no better."""

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from incentive_engine.config.conditions import Where
 from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.document.loading import load_document
 from incentive_engine.config.document.problems import FieldProblem, reject
@@ -30,11 +31,9 @@ from incentive_engine.config.fields import (
     Scalar,
     Seed,
     Share,
-    Where,
     path_beside,
 )
-from incentive_engine.config.schedule.calendar import Calendar, Traffic, Wave
-from incentive_engine.config.schedule.campaign import CampaignSeries
+from incentive_engine.config.schedule.campaign import Calendar, CampaignSeries, Traffic, Wave
 from incentive_engine.language import say
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import ISSUED
 from incentive_engine.export.preflight_findings import PreflightFinding, Severity

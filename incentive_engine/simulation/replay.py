@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incentive_engine.config.policy import Bound, Limit, Policy
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.config.scenario import Replay, Scenario
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incentive_engine.config import load_policy
 from incentive_engine.config.document.editing import flow_text
-from incentive_engine.config.policy import Scalar
+from incentive_engine.config.fields import Scalar
 from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say

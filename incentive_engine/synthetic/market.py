@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, ndtr
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.domain import CONTROL, FloatArray, IntArray, score_column
 from incentive_engine.synthetic.habits import Habits
 from incentive_engine.synthetic.population import CATEGORIES, TIERS, SyntheticPopulation

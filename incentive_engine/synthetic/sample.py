@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.domain import IntArray
 from incentive_engine.synthetic.habits import Habits, draw_habitual, draw_log
 from incentive_engine.synthetic.market import (

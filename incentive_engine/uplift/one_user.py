@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.policy import Policy, Range, Where
+from incentive_engine.config.conditions import Range, Where
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.domain import (
     CONVERSION,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from incentive_engine.config.conditions import Range
 from incentive_engine.config.document.pydantic_errors import first_of
-from incentive_engine.config.policy import Policy, Range
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.types import is_readable, plain_type

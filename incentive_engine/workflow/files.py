@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from incentive_engine.config.access.regular import special_file
+from incentive_engine.config.inputs import Sample
 from incentive_engine.config.plausibility import doubts
-from incentive_engine.config.policy import Policy, Sample
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import load_scenario
 from incentive_engine.data.campaign_check import ROWS, check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table

@@ -17,7 +17,7 @@ from incentive_engine.config.amounts import (
     parse_share,
     write_bound,
 )
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SHARES = st.floats(min_value=0, max_value=1)

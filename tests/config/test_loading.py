@@ -10,7 +10,7 @@ import pytest
 
 from incentive_engine.config import Policy, load_policy, policy_from_mapping
 from incentive_engine.config.access.location import local
-from incentive_engine.config.fields import Range
+from incentive_engine.config.conditions import Range
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT, changed, faults, load, write

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from incentive_engine.config.policy import Range, Where
+from incentive_engine.config.conditions import Range, Where
 from incentive_engine.data.columns.conditions import matches
 
 TABLE = pa.table(

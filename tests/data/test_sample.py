@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.config import Policy, policy_from_mapping
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.data.users import open_users

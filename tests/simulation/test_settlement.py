@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.simulation.market.settlement import (
     PlanIncrement,

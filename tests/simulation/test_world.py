@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from incentive_engine.config.policy import Offer, Policy
+from incentive_engine.config.offer import Offer
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignShift, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds

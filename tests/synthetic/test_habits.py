@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.synthetic.habits import draw_habitual, draw_log
 from incentive_engine.synthetic.market import everyday, react
 from incentive_engine.synthetic.sample import CAMPAIGN, SampleCampaign, sample_campaign

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.policy import Eligibility, Features
+from incentive_engine.config.inputs import Features
+from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import DataError
 from incentive_engine.language import language

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.effects.averages.ladder import ladders, repair
 

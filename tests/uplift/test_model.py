@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config.policy import Eligibility, Offer, Policy
+from incentive_engine.config.offer import Offer
+from incentive_engine.config.policy import Eligibility, Policy
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from export.postgres_server import binaries, server
-from incentive_engine.config.policy import Sample
+from incentive_engine.config.inputs import Sample
 from incentive_engine.synthetic.sample import write_sample
 
 from .conftest import SMALL, Incentive

@@ -13,7 +13,8 @@ import numpy as np
 
 from incentive_engine.allocation.decisions.frozen_policy import Kind
 from incentive_engine.allocation.weights import power_of
-from incentive_engine.config.policy import Condition, Range, WeightFactor, Where
+from incentive_engine.config.conditions import Condition, Range, Where
+from incentive_engine.config.policy import WeightFactor
 from incentive_engine.errors import DataError, Fault
 
 Attributes = Mapping[str, Any]

@@ -8,7 +8,9 @@ from difflib import get_close_matches
 
 import pyarrow as pa
 
-from incentive_engine.config.policy import Policy, Range, Scalar, Where
+from incentive_engine.config.conditions import Range, Where
+from incentive_engine.config.fields import Scalar
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import NAMED_COLUMNS, near_column
 from incentive_engine.data.tables.arrow import Column, coded, equal, is_number, levels
 from incentive_engine.errors import Fault

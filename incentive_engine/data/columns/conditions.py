@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.policy import Range, Where
+from incentive_engine.config.conditions import Range, Where
 from incentive_engine.data.tables.arrow import Column, equal, numbers
 from incentive_engine.domain import BoolArray
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from incentive_engine.config.policy import Features, Policy
+from incentive_engine.config.inputs import Features
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.attributes import missing_attributes, reserved_attributes
 from incentive_engine.data.columns.dates import with_dates
 from incentive_engine.data.columns.frame_rows import places

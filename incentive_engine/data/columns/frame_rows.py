@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from incentive_engine.config.policy import Where
+from incentive_engine.config.conditions import Where
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.frames import from_frame
 from incentive_engine.domain import BoolArray, IntArray

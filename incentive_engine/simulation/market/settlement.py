@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, to_micros
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.synthetic.market import BASKET_SIGMA, Truth

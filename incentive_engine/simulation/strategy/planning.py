@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from incentive_engine.allocation import Allocation, Problem, SolveParams, build_problem, solve
-from incentive_engine.config.policy import Bound, Limit, Objective, Policy
+from incentive_engine.config.amounts import Bound
+from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.config.policy import Condition, Policy, Range, Scalar, WeightFactor, Where
+from incentive_engine.config.conditions import Condition, Range, Where
+from incentive_engine.config.fields import Scalar
+from incentive_engine.config.policy import Policy, WeightFactor
 from incentive_engine.data.tables.arrow import (
     as_arrow,
     as_numpy,

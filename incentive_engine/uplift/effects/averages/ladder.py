@@ -8,7 +8,7 @@ from functools import partial
 import numba
 import numpy as np
 
-from incentive_engine.config.policy import Offer
+from incentive_engine.config.offer import Offer
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks
 
