@@ -33,10 +33,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.allocation import build_problem, solve
-from incentive_engine.data.scores import read_scores
+from incentive_engine.data.scores import holdout_of, read_scores
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions, read_policy
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.spark.executors import Spark
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts
 

@@ -31,6 +31,7 @@ from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.scratch import let_go
+from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import (
     CONVERSION,
     COST,
@@ -38,6 +39,7 @@ from incentive_engine.domain import (
     ISSUED,
     MICROS,
     OFFER_MEASURES,
+    BoolArray,
     score_column,
     to_micros,
 )
@@ -318,3 +320,9 @@ def scaled_costs(cost: FloatColumn, factor: float) -> FloatColumn:
     is_known = np.isfinite(cost)
     micros = to_micros(np.where(is_known, cost, 0.0).astype(np.float64) * factor)
     return np.where(is_known, micros / MICROS, np.nan)
+
+
+def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
+    """Return who never gets an offer, (n,) bool."""
+    strata = table.attributes.select(policy.holdout_strata)
+    return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)

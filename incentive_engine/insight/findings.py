@@ -13,7 +13,6 @@ import numpy.typing as npt
 from incentive_engine.allocation import Allocation, FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import COST, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen
@@ -26,12 +25,6 @@ from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Alternative, Exploring, Response
 from incentive_engine.report import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
-
-
-def holdout_of(policy: Policy, table: ScoreTable) -> BoolArray:
-    """Return who never gets an offer, (n,) bool."""
-    strata = table.attributes.select(policy.holdout_strata)
-    return draw_holdout(table.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)
 
 
 def input_warnings(quality: ModelQuality | None, table: ScoreTable) -> tuple[Message, ...]:

@@ -23,7 +23,7 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.chosen_pairs import measures_of
@@ -32,7 +32,6 @@ from incentive_engine.insight.budget.policy_options import (
     require_budget,
     with_options,
 )
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.value.cost_correction import UNCORRECTED
 from incentive_engine.insight.value.gain import value_trial
 from incentive_engine.language import Code, message_of

@@ -12,9 +12,8 @@ import numpy as np
 
 from incentive_engine.allocation import Problem, build_problem, solve
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.language import Code, Message, Text, language, say
 from incentive_engine.language.terminal_text import aligned
 from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of

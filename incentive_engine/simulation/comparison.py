@@ -11,9 +11,8 @@ import pandas as pd
 from incentive_engine.config.policy import Objective
 from incentive_engine.config.scenario import Scenario
 from incentive_engine.language import Message
-from incentive_engine.simulation.draw import DrawResult
-from incentive_engine.simulation.figures import FIGURES, LEARNED
-from incentive_engine.simulation.replay import ReplayResult
+from incentive_engine.simulation.figures import FIGURES, LEARNED, DrawResult, WaveFigures
+from incentive_engine.simulation.offpolicy import ReplayResult
 from incentive_engine.simulation.results.payback import Payback, campaign_table, paybacks
 from incentive_engine.simulation.results.promises import COLUMNS as PROMISE_COLUMNS
 from incentive_engine.simulation.results.promises import promise_table
@@ -24,8 +23,7 @@ from incentive_engine.simulation.results.replay_table import (
     warnings_of,
 )
 from incentive_engine.simulation.results.table import Draws, comparison_table, pair_table
-from incentive_engine.simulation.shared_draws import SweepVariant
-from incentive_engine.simulation.strategy.waves import WaveFigures
+from incentive_engine.simulation.variants import SweepVariant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from incentive_engine.config.scenario import Scenario, Strategy, World
-from incentive_engine.domain import FloatArray
-from incentive_engine.simulation.figures import FIGURES, PreparedDraw, figures_of
+from incentive_engine.simulation.figures import FIGURES, Course, DrawResult
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.series import run_series
-from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant
+from incentive_engine.simulation.shared_draws import BlockCache
 from incentive_engine.simulation.situations import check_budgets, situation_with
-from incentive_engine.simulation.stage import stage_of
+from incentive_engine.simulation.stage import PreparedDraw, figures_of, stage_of
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
-from incentive_engine.simulation.strategy.waves import Course, run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DrawResult:
-    """What one draw of one variant showed.
-
-    Attributes
-    ----------
-    figures : (campaigns, strategies, budgets, figures) float64
-        In the order of the scenario and of `FIGURES`; of a series `LEARNED` follow. Without a
-        series there is one campaign.
-    courses
-        (strategy, budget) to the course of the campaign, where there is a calendar; without
-        choices.
-    """
-
-    figures: FloatArray
-    courses: dict[tuple[int, int], Course]
+from incentive_engine.simulation.strategy.waves import run
+from incentive_engine.simulation.variants import SweepVariant
 
 
 def blocks_of(scenario: Scenario) -> tuple[tuple[int, ...], ...]:

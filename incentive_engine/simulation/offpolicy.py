@@ -64,6 +64,28 @@ class ChoiceValuation:
     thin: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReplayResult:
+    """What one split of a trial into folds showed.
+
+    Attributes
+    ----------
+    rows : (strategies, budgets, n, estimators, measures) float32
+        Contribution of each row of the trial to each estimate, see `ChoiceValuation`.
+    valuations
+        (strategy, budget) to one valuation per fold, without its rows.
+    planned : (strategies, budgets) float64
+        Forecast cost.
+    favoured : (strategies, budgets, 2) float64
+        Rows of the favoured group that get an offer, and their forecast cost.
+    """
+
+    rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    valuations: dict[tuple[int, int], list[ChoiceValuation]]
+    planned: FloatArray
+    favoured: FloatArray
+
+
 def value(trial: Trial, choice: Choices, nuisance: Nuisance, *, clip: float) -> ChoiceValuation:
     """Value a choice by the arms that rows really got.
 

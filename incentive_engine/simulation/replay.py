@@ -10,11 +10,11 @@ import numpy as np
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.config.scenario import Replay, Scenario
+from incentive_engine.data.scores import holdout_of
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
-from incentive_engine.domain import OUTCOMES, FloatArray, IntArray
-from incentive_engine.simulation.offpolicy import ChoiceValuation, Nuisance, value
-from incentive_engine.simulation.shared_draws import SweepVariant, holdout_of
+from incentive_engine.domain import OUTCOMES, IntArray
+from incentive_engine.simulation.offpolicy import ChoiceValuation, Nuisance, ReplayResult, value
 from incentive_engine.simulation.situations import (
     check_budgets,
     favoured_of,
@@ -25,28 +25,7 @@ from incentive_engine.simulation.situations import (
 from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReplayResult:
-    """What one split of a trial into folds showed.
-
-    Attributes
-    ----------
-    rows : (strategies, budgets, n, estimators, measures) float32
-        Contribution of each row of the trial to each estimate, see `offpolicy.ChoiceValuation`.
-    valuations
-        (strategy, budget) to one valuation per fold, without its rows.
-    planned : (strategies, budgets) float64
-        Forecast cost.
-    favoured : (strategies, budgets, 2) float64
-        Rows of the favoured group that get an offer, and their forecast cost.
-    """
-
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-    valuations: dict[tuple[int, int], list[ChoiceValuation]]
-    planned: FloatArray
-    favoured: FloatArray
+from incentive_engine.simulation.variants import SweepVariant
 
 
 def run_replay(

@@ -11,17 +11,17 @@ from scipy.special import expit, logit
 from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, World
 from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.domain import Choices, FloatArray
-from incentive_engine.simulation.figures import FIGURES, LEARNED, PreparedDraw, figures_of
+from incentive_engine.simulation.figures import FIGURES, LEARNED, Course
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.settlement import PlanIncrement
 from incentive_engine.simulation.market.world import MOST_LIKELY, People, draw_people
-from incentive_engine.simulation.shared_draws import BlockCache, SweepVariant, ground_on
+from incentive_engine.simulation.shared_draws import BlockCache, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
-from incentive_engine.simulation.stage import stage_of
+from incentive_engine.simulation.stage import PreparedDraw, figures_of, stage_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.learning_on import Learner, explorers_of, without_lots
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
-from incentive_engine.simulation.strategy.waves import Course
+from incentive_engine.simulation.variants import SweepVariant
 
 Learners = dict[tuple[int, int], Learner]
 """(strategy, budget) to what it learned: with another budget it met other explorers."""

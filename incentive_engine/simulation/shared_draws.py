@@ -7,23 +7,13 @@ from typing import Any
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, World
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.trials.holdout import draw_holdout
-from incentive_engine.domain import BoolArray, FloatArray
+from incentive_engine.data.scores import ScoreTable, holdout_of
+from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import People, draw_people, draw_trial
 from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SweepVariant:
-    """A scenario and its policy, with one value of the sweep."""
-
-    scenario: Scenario
-    policy: Policy
-    value: str | int | float | bool | None = None
-    """None is the scenario as it was written."""
+from incentive_engine.simulation.variants import SweepVariant
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -123,9 +113,3 @@ def ground_on(
 
 def _market(world: World) -> str:
     return f"{world.market} {world.history_days}"
-
-
-def holdout_of(policy: Policy, scores: ScoreTable) -> BoolArray:
-    """Return who never gets an offer, (n,) bool."""
-    strata = scores.attributes.select(policy.holdout_strata)
-    return draw_holdout(scores.user_id, strata, share=policy.holdout or 0.0, seed=policy.seed)

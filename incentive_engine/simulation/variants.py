@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from incentive_engine.config import load_policy
 from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.fields import Scalar
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 from incentive_engine.simulation.market.world import check_offers
-from incentive_engine.simulation.shared_draws import SweepVariant
 
-"""What a swept setting begins with when it is one of the policy."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SweepVariant:
+    """A scenario and its policy, with one value of the sweep."""
+
+    scenario: Scenario
+    policy: Policy
+    value: str | int | float | bool | None = None
+    """None is the scenario as it was written."""
 
 
 def read_variants(

@@ -22,7 +22,7 @@ from incentive_engine.allocation import (
     solve,
 )
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import BoolArray
 from incentive_engine.fleet import SharedWork
@@ -41,7 +41,7 @@ from incentive_engine.insight.budget.views import (
     conversions_without_favour,
 )
 from incentive_engine.insight.exploring_value import exploring_value
-from incentive_engine.insight.findings import PlanFindings, holdout_of
+from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem

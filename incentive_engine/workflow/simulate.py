@@ -29,8 +29,7 @@ from incentive_engine.simulation.comparison import (
 from incentive_engine.simulation.draw import blocks_of, run_block
 from incentive_engine.simulation.replay import run_replay
 from incentive_engine.simulation.runner import run_tasks
-from incentive_engine.simulation.shared_draws import SweepVariant
-from incentive_engine.simulation.variants import read_variants
+from incentive_engine.simulation.variants import SweepVariant, read_variants
 
 
 class SimulationStopped(KeyboardInterrupt):

@@ -12,7 +12,7 @@ from typing import Any
 from incentive_engine.allocation import build_problem
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
-from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.scores import ScoreTable, holdout_of, read_scores
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy
@@ -23,7 +23,7 @@ from incentive_engine.insight.budget.variants import (
     read_budgets,
     read_variants,
 )
-from incentive_engine.insight.findings import holdout_of, warned_first
+from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
 from incentive_engine.insight.value.gain import ValuedTrial, read_valuation

@@ -10,8 +10,7 @@ from incentive_engine.allocation import solve
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.config import Policy
 from incentive_engine.config.document.loading import policy_from_mapping
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.insight.findings import holdout_of
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.insight.planner.warm_plan import WarmPlan
 from service.runs import policy as spring
 from service.runs import scores

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from incentive_engine.allocation import build_problem, solve
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.errors import InfeasibleError
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
 from incentive_engine.insight.value.trial_costs import at_risk, trial_correction

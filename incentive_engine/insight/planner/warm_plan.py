@@ -23,12 +23,11 @@ from incentive_engine.allocation import (
 )
 from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.response import budget_response
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.pages.stated import aim_of, limit_row
 from incentive_engine.insight.planner.trial_gain import TrialGains
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection

@@ -13,8 +13,7 @@ import pandas as pd
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import OUTCOMES, FloatArray
 from incentive_engine.language import Message, say
-from incentive_engine.simulation.offpolicy import ESTIMATORS, overlap_warning
-from incentive_engine.simulation.replay import ReplayResult
+from incentive_engine.simulation.offpolicy import ESTIMATORS, ReplayResult, overlap_warning
 from incentive_engine.simulation.results.strategy_result import (
     PAIR_COLUMNS,
     PER,

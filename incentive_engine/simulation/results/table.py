@@ -12,8 +12,7 @@ import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.simulation.draw import DrawResult
-from incentive_engine.simulation.figures import FIGURES, LEARNED
+from incentive_engine.simulation.figures import FIGURES, LEARNED, DrawResult
 from incentive_engine.simulation.results.strategy_result import (
     PAIR_COLUMNS,
     PER,

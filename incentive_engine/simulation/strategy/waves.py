@@ -8,6 +8,7 @@ import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Wave
 from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.simulation.figures import Course, WaveFigures
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
 from incentive_engine.simulation.strategy.strategies import Plan, Situation
@@ -33,45 +34,6 @@ class Schedule:
     redeemed: FloatArray
     lapses: BoolArray
     lapse_chance: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaveFigures:
-    """What one wave of one strategy did; money in currency units."""
-
-    came: int
-    """Users who came."""
-    treated: int
-    """Offers handed out."""
-    turned_away: int
-    """Users whose planned offer was withheld because the pool had no money left."""
-    lapsed: int
-    """Offers that lapsed unused, of users who would have converted with them."""
-    committed: float
-    """Forecast cost of the offers handed out."""
-    cost: float
-    """What these offers cost in the end."""
-    first_hour: float
-    """Share of the whole pool that was committed in the wave's first hour."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Course:
-    """How a campaign went under one strategy.
-
-    Attributes
-    ----------
-    choice : (n,) int16
-        Offers handed out.
-    waves
-        One per wave.
-    dry_after : float
-        Hours from the start until the pool was dry; infinite where it never was.
-    """
-
-    choice: Choices
-    waves: tuple[WaveFigures, ...]
-    dry_after: float
 
 
 def schedule(arrived: Arrivals, calendar: Calendar, delay: FloatArray) -> Schedule:

@@ -12,10 +12,9 @@ from incentive_engine.allocation.plans.sharded_plan import ShardedPlan, solve_in
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.score_rows import ScoreRows, StateRows, cut_rows
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.sources import Source
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.findings import holdout_of
 from incentive_engine.insight.value.cost_correction import (
     UNCORRECTED,
     CostCorrection,
