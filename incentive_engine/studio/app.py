@@ -12,15 +12,13 @@ from starlette.types import ASGIApp
 
 from incentive_engine.language import LANGUAGES, language, say
 from incentive_engine.studio import campaign_pages, moves, policy_pages, run_pages, task_pages
-from incentive_engine.studio.door import Guarded
+from incentive_engine.studio.door import Guarded, RequestRefused, content_of
 from incentive_engine.studio.frame import asset, render
 from incentive_engine.studio.visit import (
     SPOKEN,
-    RequestRefused,
     Studio,
     Visit,
     back,
-    content_of,
     done,
     safe,
     shown,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import time
@@ -15,8 +16,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -24,6 +25,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.config.access.keys import Keys, Role
+from incentive_engine.errors import Fault
+from incentive_engine.language import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,3 +207,51 @@ def _user_of_system() -> str:
     with suppress(OSError, KeyError):
         return getpass.getuser()
     return str(os.getuid())
+
+
+class RequestRefused(Exception):  # noqa: N818 - an answer, no error
+    """A request that no page has seen is answered at once."""
+
+    def __init__(self, status: int, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.status, self.fault = status, fault
+
+
+async def content_of(request: Request) -> dict[str, Any]:
+    """Return the fields of a request's body: a form's, or a JSON object's.
+
+    Raises
+    ------
+    RequestRefused
+        When it is too large, or neither.
+    """
+    body = bytearray()
+    # bytes of a request's body
+    largest = 2_000_000
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > largest:
+            raise RequestRefused(
+                413,
+                Fault(
+                    say("studio.page"),
+                    say("studio.too_large", most=largest),
+                    remedy=say("studio.send_less"),
+                ),
+            )
+    try:
+        text = body.decode()
+        if "json" in request.headers.get("content-type", ""):
+            content = json.loads(text or "{}")
+            json.dumps(content, ensure_ascii=False).encode()  # halves of letters are no text
+            return content if isinstance(content, dict) else {}
+        fields: dict[str, Any] = {}
+        for name, value in parse_qsl(text, keep_blank_values=True):
+            fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
+            fields[name] = value
+    except (ValueError, RecursionError):
+        raise RequestRefused(
+            400,
+            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew")),
+        ) from None
+    return fields

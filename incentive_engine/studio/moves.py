@@ -16,23 +16,22 @@ from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 from incentive_engine.report.pages.page import LimitLine, limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim, limit_title
-from incentive_engine.studio.policy_pages import drafted, faults, scenario_content, scores_of
 from incentive_engine.studio.scenarios import SavedScenario
+from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit
-from incentive_engine.studio.worker import Order
 
 
 def move(visit: Visit) -> Response:
     """Return the figures of the plan under a text's settings, its changes applied first."""
-    draft = drafted(visit)
+    draft = visit.draft()
     content: dict[str, Any] = {
         "seq": visit.form.get("seq"),
         "text": draft.text,
-        "faults": faults(visit, draft),
+        "faults": visit.faults(draft),
     }
     if draft.policy is None:
         return JSONResponse(content)
-    scores = scores_of(visit)
+    scores = visit.scores()
     warm = visit.studio.plans.find(draft.policy, scores)
     if warm is None:
         if not visit.studio.plans.is_prepared(draft.policy, scores):
@@ -108,10 +107,10 @@ def deeper(visit: Visit) -> Response:
 
     Nothing comes where there is no such plan any more: the hand has moved on.
     """
-    draft, part = drafted(visit), visit.field("part")
+    draft, part = visit.draft(), visit.field("part")
     if part not in {"gain", "rules", "curve"}:
         raise ConfigError(Fault(part, say("studio.unreadable"), remedy=say("studio.load_anew")))
-    warm = draft.policy and visit.studio.plans.find(draft.policy, scores_of(visit))
+    warm = draft.policy and visit.studio.plans.find(draft.policy, visit.scores())
     text = _deeper(visit, warm, part) if warm else ""
     return JSONResponse({"html": text, "seq": visit.form.get("seq")})
 
@@ -130,7 +129,7 @@ def _deeper(visit: Visit, warm: WarmPlan, part: str) -> str:
 
 
 def _warm(visit: Visit) -> WarmPlan:
-    warm = visit.studio.plans.find(drafted(visit).valid(), scores_of(visit))
+    warm = visit.studio.plans.find(visit.draft().valid(), visit.scores())
     if warm is None:
         raise ConfigError(Fault(visit.field("path"), say("studio.not_open")))
     return warm
@@ -184,7 +183,7 @@ def keep_scenario(visit: Visit) -> Response:
     name = " ".join(visit.field("name").split())[:longest]
     if not name:
         raise ConfigError(Fault(say("studio.scenario"), say("studio.name_it")))
-    draft = drafted(visit)
+    draft = visit.draft()
     warm = _warm(visit)
     outlook = warm.outlook(draft.valid())
     scenario = SavedScenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
@@ -199,5 +198,5 @@ def drop_scenario(visit: Visit) -> Response:
 
 
 def _scenarios(visit: Visit) -> Response:
-    html = visit.part("scenarios.html.j2", **scenario_content(visit, visit.field("path")))
+    html = visit.part("scenarios.html.j2", **visit.scenarios(visit.field("path")))
     return JSONResponse({"html": html})

@@ -19,8 +19,8 @@ from incentive_engine.run.format import RunFile
 from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.studio.frame import interval, spoken_figure
+from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit, back
-from incentive_engine.studio.worker import Order
 from incentive_engine.workflow.studio.run_view import RunComparison, compare_runs, run_view
 from incentive_engine.workflow.studio.samples import copy_samples
 

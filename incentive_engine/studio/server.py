@@ -18,7 +18,9 @@ try:
     from incentive_engine.config.access.keys import Keys
     from incentive_engine.studio.app import application
     from incentive_engine.studio.door import Door, loopback_hosts
+    from incentive_engine.studio.tasks import TaskBook
     from incentive_engine.studio.visit import Studio
+    from incentive_engine.studio.worker import work
     from incentive_engine.web import Server, address_of, listening, refuse_open_door
     from incentive_engine.workflow.studio.folder import Folder
 except ModuleNotFoundError as error:
@@ -63,7 +65,7 @@ def open_studio(options: StudioOptions, *, say: Callable[[str], None]) -> None:
             hosts=loopback_hosts(options.host) if keys is None else frozenset(),
             cookie=f"incentive-studio-{port}",
         )
-        studio = Studio(folder=folder, door=door)
+        studio = Studio(folder=folder, door=door, tasks=TaskBook(work))
         begun = f"{folder.root}: {address_of(listener)}"
         try:
             asyncio.run(_serve(studio, listener, lambda: say(begun)))

@@ -12,13 +12,85 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Literal
 
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.language import say
-from incentive_engine.studio.worker import Order, Outcome, TaskProgress, work
+from incentive_engine.language import Code, Text, say
 
+Kind = Literal["allocate", "prepare", "approve", "export"]
 State = Literal["running", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a task is to do.
+
+    Attributes
+    ----------
+    file
+        A policy, or a run.
+    folder
+        Where new runs go.
+    scores
+        Given scores in place of the policy's data.
+    by
+        Who asks for it.
+    accepted
+        Warnings that this person answers for.
+    to, preset, ledger
+        Of an export.
+    text
+        Of a policy that is not saved yet.
+    """
+
+    kind: Kind
+    file: Path
+    folder: Path
+    scores: Path | None = None
+    by: str = ""
+    note: str | None = None
+    accepted: tuple[str, ...] = ()
+    to: str = ""
+    preset: str | None = None
+    ledger: str | None = None
+    text: str = ""
+    lang: Code = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskProgress:
+    """How far a task is.
+
+    Attributes
+    ----------
+    step
+        What it does; empty where it has not begun.
+    share
+        Of that step, 0 to 1; None where nobody can say.
+    """
+
+    step: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a task ended.
+
+    Attributes
+    ----------
+    lines
+        What there is to say of it.
+    faults
+        Why it failed; none where it is done.
+    made
+        The run or file that it made.
+    """
+
+    lines: tuple[Text, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    made: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +109,16 @@ class Task:
 
 
 class TaskBook:
-    """Every task since the studio was opened; each runs in a process of its own."""
+    """Every task since the studio was opened; each runs in a process of its own.
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    Parameters
+    ----------
+    work
+        Does an order in that process, and sends its stages and its outcome.
+    """
+
+    def __init__(self, work: Callable[[Order, Connection], None]) -> None:
+        self._work = work
         self.version = 0
         self._tasks: dict[str, Task] = {}
         self._processes: dict[str, BaseProcess] = {}
@@ -96,7 +174,7 @@ class TaskBook:
             self.version += 1
         reading, writing = multiprocessing.Pipe(duplex=False)
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=work, args=(order, writing), daemon=True)
+        process = context.Process(target=self._work, args=(order, writing), daemon=True)
         process.start()
         writing.close()
         self._processes[task.id] = process

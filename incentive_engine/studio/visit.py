@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from incentive_engine.config.access.keys import Role
+from incentive_engine.config.document.draft import PolicyDraft, read_draft
+from incentive_engine.config.document.editing import Edit
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
 from incentive_engine.language import LANGUAGES, Code, Language, language, say
-from incentive_engine.studio.door import Door, Person
+from incentive_engine.report.words import aim
+from incentive_engine.studio.door import Door, Person, RequestRefused, content_of
 from incentive_engine.studio.frame import render
 from incentive_engine.studio.scenarios import Scenarios
 from incentive_engine.studio.tasks import TaskBook
@@ -36,7 +38,7 @@ class Studio:
 
     folder: Folder
     door: Door
-    tasks: TaskBook = field(default_factory=TaskBook)
+    tasks: TaskBook
     verifier: Verifier = field(default_factory=Verifier)
     plans: WarmPlans = field(default_factory=WarmPlans)
     campaigns: RunningCampaigns = field(default_factory=RunningCampaigns)
@@ -81,6 +83,38 @@ class Visit:
         """Return a fault's parts in the language of the page."""
         return fault_of(self.studio.folder, self.t, fault)
 
+    def draft(self) -> PolicyDraft:
+        """Return the draft that a call holds, with its changes."""
+        path = self.studio.folder.policy(self.field("path"))
+        return read_draft(self.field("text"), path).with_changes(_changes_of(self.form))
+
+    def scores(self) -> Path | None:
+        """Return the given scores that a call names; None: those that the policy's data give."""
+        name = self.field("scores")
+        if not name:
+            return None
+        path = self.studio.folder.path(name)
+        if not path.is_file() or path.suffix.lower() not in {".parquet", ".csv"}:
+            remedy = say("studio.choose_scores")
+            raise DataError(Fault(name, say("studio.no_scores"), remedy=remedy))
+        return path
+
+    def scenarios(self, name: str) -> dict[str, Any]:
+        """Return a policy's scenarios, and how their figures are called."""
+        scenarios = self.studio.scenarios.of(name)
+        return {
+            "scenarios": scenarios,
+            "aims": [aim(self.t, scenario.outlook.proof.aim) for scenario in scenarios],
+            "has_profit": any(scenario.gain and scenario.gain.profit for scenario in scenarios),
+        }
+
+    def faults(self, draft: PolicyDraft) -> list[dict[str, Any]]:
+        """Return what is wrong with a draft, by field and line."""
+        return [
+            {"field": found.field, "line": found.line, **self.fault(found.fault)}
+            for found in draft.faults
+        ]
+
     def part(self, template: str, **content: object) -> str:
         """Return a part of a page as HTML."""
         return render(template, self.t, person=self.person, visit=self, **content)
@@ -88,6 +122,32 @@ class Visit:
     def page(self, template: str, **content: object) -> HTMLResponse:
         """Return a page."""
         return HTMLResponse(self.part(template, **content))
+
+
+def _changes_of(form: Any) -> Sequence[Edit]:  # noqa: ANN401 - whatever a call holds
+    """Return the changes of a call, each a way and a value as YAML, or null to remove it.
+
+    Raises
+    ------
+    ConfigError
+        When they are none.
+    """
+    pairs, changes = form.get("changes", []), []
+    for pair in pairs if isinstance(pairs, list) else [pairs]:
+        match pair:
+            case [[*loc], str() | None as value] if loc and all(
+                isinstance(part, str | int) for part in loc
+            ):
+                changes.append(Edit(loc=tuple(loc), value=value))
+            case _:
+                raise ConfigError(
+                    Fault(
+                        say("studio.page"),
+                        say("studio.unreadable"),
+                        remedy=say("studio.load_anew"),
+                    )
+                )
+    return changes
 
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -116,14 +176,6 @@ def done(change: Callable[[Visit], Response], role: Role) -> Callable[..., Any]:
         return await _answered(request, role, changed)
 
     return endpoint
-
-
-class RequestRefused(Exception):  # noqa: N818 - an answer, no error
-    """A request that no page has seen is answered at once."""
-
-    def __init__(self, status: int, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.status, self.fault = status, fault
 
 
 async def _answered(request: Request, role: Role, page: Page) -> Response:
@@ -210,43 +262,3 @@ def safe(to: str) -> str:
     """
     inside = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if inside else "/"
-
-
-async def content_of(request: Request) -> dict[str, Any]:
-    """Return the fields of a request's body: a form's, or a JSON object's.
-
-    Raises
-    ------
-    Refused
-        When it is too large, or neither.
-    """
-    body = bytearray()
-    # bytes of a request's body
-    largest = 2_000_000
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > largest:
-            raise RequestRefused(
-                413,
-                Fault(
-                    say("studio.page"),
-                    say("studio.too_large", most=largest),
-                    remedy=say("studio.send_less"),
-                ),
-            )
-    try:
-        text = body.decode()
-        if "json" in request.headers.get("content-type", ""):
-            content = json.loads(text or "{}")
-            json.dumps(content, ensure_ascii=False).encode()  # halves of letters are no text
-            return content if isinstance(content, dict) else {}
-        fields: dict[str, Any] = {}
-        for name, value in parse_qsl(text, keep_blank_values=True):
-            fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
-            fields[name] = value
-    except (ValueError, RecursionError):
-        raise RequestRefused(
-            400,
-            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew")),
-        ) from None
-    return fields

@@ -8,86 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Literal
 
 from incentive_engine.data.tables.unfinished import leave_nothing
 from incentive_engine.errors import Fault, IncentiveError, SetupError
-from incentive_engine.language import Code, Text, say
+from incentive_engine.language import say
 from incentive_engine.parallel import Advance
-
-Kind = Literal["allocate", "prepare", "approve", "export"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a task is to do.
-
-    Attributes
-    ----------
-    file
-        A policy, or a run.
-    folder
-        Where new runs go.
-    scores
-        Given scores in place of the policy's data.
-    by
-        Who asks for it.
-    accepted
-        Warnings that this person answers for.
-    to, preset, ledger
-        Of an export.
-    text
-        Of a policy that is not saved yet.
-    """
-
-    kind: Kind
-    file: Path
-    folder: Path
-    scores: Path | None = None
-    by: str = ""
-    note: str | None = None
-    accepted: tuple[str, ...] = ()
-    to: str = ""
-    preset: str | None = None
-    ledger: str | None = None
-    text: str = ""
-    lang: Code = "en"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskProgress:
-    """How far a task is.
-
-    Attributes
-    ----------
-    step
-        What it does; empty where it has not begun.
-    share
-        Of that step, 0 to 1; None where nobody can say.
-    """
-
-    step: str
-    share: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a task ended.
-
-    Attributes
-    ----------
-    lines
-        What there is to say of it.
-    faults
-        Why it failed; none where it is done.
-    made
-        The run or file that it made.
-    """
-
-    lines: tuple[Text, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    made: Path | None = None
+from incentive_engine.studio.tasks import Kind, Order, Outcome, TaskProgress
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from incentive_engine.data.tables.files import atomic_file
-from incentive_engine.studio import worker
+from incentive_engine.studio import tasks, worker
 
 LONGEST = 30.0
 """Seconds; what takes longer hangs."""
@@ -37,7 +37,7 @@ def as_an_import(wait: Callable[..., int]) -> None:
 def begun(stay: Callable[[Callable[..., int]], None], file: Path, line: Connection) -> None:
     """Do a task in a process of its own."""
 
-    def prepare(order: worker.Order, progress: worker.Reporter) -> worker.Outcome:
+    def prepare(order: tasks.Order, progress: worker.Reporter) -> tasks.Outcome:
         def wait(*_: object) -> int:
             progress.line.send("began")
             until = time.monotonic() + LONGEST
@@ -48,10 +48,10 @@ def begun(stay: Callable[[Callable[..., int]], None], file: Path, line: Connecti
         with atomic_file(order.file) as partial:
             partial.write_text("half", encoding="utf-8")
             stay(wait)
-        return worker.Outcome()
+        return tasks.Outcome()
 
     with patch.object(worker, "_prepare", prepare):
-        worker.work(worker.Order(kind="prepare", file=file, folder=file.parent), line)
+        worker.work(tasks.Order(kind="prepare", file=file, folder=file.parent), line)
 
 
 @pytest.mark.parametrize("stay", [in_a_callback, as_an_import])
