@@ -16,10 +16,9 @@ from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
-from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected
-from incentive_engine.live.watch.look import Look
+from incentive_engine.live.watch.look import Look, Yardstick
 from incentive_engine.live.watch.observed import STATES, Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.stats.estimate import Estimate

@@ -9,12 +9,12 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message
 from incentive_engine.live.ledger.records import Action, State, Verb
-from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
@@ -81,6 +81,25 @@ class Timeline:
         weights = None if amount is None else amount[inside]
         counts = np.bincount(self.step_of(at[inside]), weights, minlength=self.steps)
         return counts.astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Yardstick:
+    """By what outcomes are compared: what is known of a run's n users, of the holdout too.
+
+    Attributes
+    ----------
+    offered : (n,) bool
+        Who gets an offer at the plan's prices.
+    stratum : (n,) int64
+        What the holdout was drawn within.
+    covariates : (n, p) float32
+        The model's scores, and what else was given.
+    """
+
+    offered: BoolArray
+    stratum: IntArray
+    covariates: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.data.scores import read_scores
+from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.data.trials.outcomes import Outcomes
+from incentive_engine.domain import CONVERSION, COST, SPEND
+from incentive_engine.insight.value.plan_rule import plan_rule
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb
@@ -18,14 +22,14 @@ from incentive_engine.live.watch.checks.offers import offers
 from incentive_engine.live.watch.checks.pools import pools
 from incentive_engine.live.watch.checks.traffic import traffic
 from incentive_engine.live.watch.checks.users import users
-from incentive_engine.live.watch.checks.yardstick import Yardstick
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Finding, FindingAnswer
-from incentive_engine.live.watch.look import Found, Look, name_of
+from incentive_engine.live.watch.look import Found, Look, Yardstick, name_of
 from incentive_engine.live.watch.observed import Observed, read_observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.planner import RemainderPlanner
 from incentive_engine.live.watch.proposals import propose
+from incentive_engine.stats.holdout_effect import filled
 
 
 def find(look: Look) -> Iterator[Found]:
@@ -67,7 +71,7 @@ class Watch:
     @cached_property
     def yardstick(self) -> Yardstick:
         """By what outcomes are compared, made when there are any."""
-        return Yardstick.of(self._run_dir, self._campaign, known=self._known)
+        return yardstick_of(self._run_dir, self._campaign, known=self._known)
 
     def read(self, ledger: str) -> Observed:
         """Return what a ledger says now.
@@ -152,6 +156,33 @@ class Watch:
             else propose(look, found, prices, lambda: self.planner),
             answered=answered,
         )
+
+
+def yardstick_of(
+    run_dir: Path, campaign: LiveCampaign, *, known: npt.NDArray[np.float32] | None = None
+) -> Yardstick:
+    """Return by what a run's outcomes are compared: known before it began.
+
+    Parameters
+    ----------
+    known
+        (n, p) what else was known of users before the campaign.
+    """
+    policy = campaign.frozen.policy
+    table = read_scores(run_dir / "scores.parquet", policy)
+    limits = campaign.run.certificate.limits
+    prices = {limit.name: limit.price for limit in limits if limit.price is not None}
+    scores = [
+        np.asarray(column, dtype=np.float32)
+        for measure in (CONVERSION, COST, SPEND)
+        for column in table.measures.get(measure, ())
+    ]
+    columns = filled(np.column_stack(scores))
+    return Yardstick(
+        offered=plan_rule(policy, table, prices) >= 0,
+        stratum=strata_codes(table.attributes.select(policy.holdout_strata), table.n_users),
+        covariates=columns if known is None else np.concatenate([columns, known], axis=1),
+    )
 
 
 def accepted_prices(actions: tuple[Action, ...]) -> Mapping[str, float] | None:
