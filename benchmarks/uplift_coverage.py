@@ -24,9 +24,9 @@ import numpy as np
 from uplift_markets import MARKETS, Market, draw_people, logged_trial, policy_of
 
 from incentive_engine.allocation import Allocation, BudgetPool, Problem, solve, sum_limit
+from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.config import Policy
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
-from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import estimate, fit

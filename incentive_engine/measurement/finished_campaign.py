@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from incentive_engine.allocation.plans.rule import plan_rule
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.row_checks import as_id
@@ -30,7 +31,6 @@ from incentive_engine.domain import (
     IntArray,
 )
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.insight.value.plan_rule import plan_rule
 from incentive_engine.language import say
 from incentive_engine.measurement.covariates import read_covariates
 from incentive_engine.run.finished import FinishedRun, read_run

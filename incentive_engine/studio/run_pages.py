@@ -114,7 +114,7 @@ def compare(visit: Visit) -> Response:
     if len(names) != 2:
         raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
     first, second = (visit.run(name) for name in names)
-    found = compare_runs(first, second, visit.studio.plans)
+    found = compare_runs(first, second, visit.studio.plans.trial_of)
     return visit.page(
         "compare.html.j2",
         names=names,

@@ -44,9 +44,15 @@ from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
-from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
+from incentive_engine.insight.value.gain import (
+    PlanGain,
+    ValuedTrial,
+    at_risk,
+    gain_of_plan,
+    trial_correction,
+    trial_problem,
+)
 from incentive_engine.insight.value.holdout import holdout_value
-from incentive_engine.insight.value.trial_costs import at_risk, trial_correction
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps

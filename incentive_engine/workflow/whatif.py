@@ -26,8 +26,7 @@ from incentive_engine.insight.budget.variants import (
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
-from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
-from incentive_engine.insight.value.trial_costs import trial_correction
+from incentive_engine.insight.value.gain import ValuedTrial, read_valuation, trial_correction
 from incentive_engine.insight.whatif.content import whatif_page
 from incentive_engine.insight.whatif.movers import Move, comparable, moves
 from incentive_engine.insight.whatif.summary import WhatIf

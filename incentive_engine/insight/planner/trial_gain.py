@@ -16,8 +16,14 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.insight.value.cost_correction import CostCorrection
-from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, gain_of_plan, trial_problem
-from incentive_engine.insight.value.trial_costs import at_risk, trial_correction
+from incentive_engine.insight.value.gain import (
+    PlanGain,
+    ValuedTrial,
+    at_risk,
+    gain_of_plan,
+    trial_correction,
+    trial_problem,
+)
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 
 

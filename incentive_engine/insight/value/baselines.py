@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from incentive_engine.allocation import Curve, Problem
+from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.scratch import let_go
@@ -27,7 +28,6 @@ from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, profit_of
 from incentive_engine.report import Alternative
 from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.simulation.strategy.strategies import Situation, tier_rules
 
 Way = Literal["tiers", "everyone"]

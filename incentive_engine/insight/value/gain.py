@@ -1,4 +1,4 @@
-"""What a plan earns, by a randomised trial instead of by the scores that chose it."""
+"""What a plan earns and costs, by a randomised trial instead of by the scores that chose it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from incentive_engine.allocation import Allocation, Problem, build_problem
+from incentive_engine.allocation import Allocation, Problem, build_problem, solve
+from incentive_engine.allocation.plans.rule import rehearse
+from incentive_engine.allocation.problem import Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, Choices
+from incentive_engine.fleet import SharedWork
+from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
 from incentive_engine.pipeline.trials import BASELINE, baseline_of
-from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
 if TYPE_CHECKING:
     from incentive_engine.data.trials.trial import Trial
     from incentive_engine.uplift.estimates import OutOfFold
+
+
+Asked = TypeVar("Asked", bound=Question)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,3 +195,46 @@ def gain_of_rule(
         users=users,
         baseline=valued.baseline,
     )
+
+
+def trial_correction(
+    policy: Policy,
+    problem: Problem,
+    valued: ValuedTrial,
+    *,
+    users: int,
+    shared: SharedWork | None = None,
+) -> tuple[CostCorrection, Allocation]:
+    """Return how far the costs of the problem's plan are from what the trial says, and the plan.
+
+    Parameters
+    ----------
+    users
+        How many users the plan decides on: all but the holdout.
+    shared
+        As of `solve`.
+
+    Raises
+    ------
+    InfeasibleError
+        When no plan meets all limits.
+    """
+    plan = solve(expected(problem), shared=shared)
+    gain = gain_of_plan(valued, trial_problem(valued, policy), policy, plan, users=users)
+    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS), plan
+
+
+def at_risk(policy: Policy) -> bool:
+    """Return whether a budget must hold with a chance, and not on average."""
+    return policy.budget is not None and policy.budget.basis == "at-risk"
+
+
+def expected(question: Asked) -> Asked:
+    """Return the question with a budget at risk as one of expected cost.
+
+    A run states the error that a budget at risk allows for; its repetition, which starts from
+    that, must come by the same correction.
+    """
+    if question.pool is None or question.pool.basis != "at-risk":
+        return question
+    return replace(question, pool=replace(question.pool, basis="expected"))

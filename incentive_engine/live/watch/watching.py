@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.plans.rule import plan_rule
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND
-from incentive_engine.insight.value.plan_rule import plan_rule
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import Action, Verb

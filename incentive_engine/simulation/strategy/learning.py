@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND, FloatArray, score_column
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
-from incentive_engine.simulation.strategy.rehearsal import rehearse
 from incentive_engine.uplift.doubly_robust.plan_value import PlanValue, plan_value
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import EffectModel, estimate, fit

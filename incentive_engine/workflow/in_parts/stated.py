@@ -23,10 +23,11 @@ from incentive_engine.insight.value.cost_correction import (
 from incentive_engine.insight.value.gain import (
     PlanGain,
     ValuedTrial,
+    at_risk,
+    expected,
     gain_of_rule,
     trial_problem,
 )
-from incentive_engine.insight.value.trial_costs import at_risk, expected
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 

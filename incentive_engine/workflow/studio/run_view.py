@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.insight.pages.stated import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
+from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.verify import Verification, verify_run
-from incentive_engine.workflow.studio.steering import WarmPlans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,13 +89,15 @@ class RunComparison:
         return all(run.evaluation.plan is not None for run in (self.before, self.after))
 
 
-def compare_runs(before: Path, after: Path, plans: WarmPlans) -> RunComparison:
+def compare_runs(
+    before: Path, after: Path, trial_of: Callable[[Policy], ValuedTrial | None]
+) -> RunComparison:
     """Return two runs side by side.
 
     Parameters
     ----------
-    plans
-        Where the trial of both is at hand once the policy's sliders have been opened.
+    trial_of
+        Returns the trial of a policy where it is at hand.
 
     Raises
     ------
@@ -102,8 +106,7 @@ def compare_runs(before: Path, after: Path, plans: WarmPlans) -> RunComparison:
     """
     first, second = read_run(before), read_run(after)
     changes = run_changes(first, second)
-    warm = [plans.find(run.policy, None) for run in (first, second)]
-    one, two = (plan.trial() if plan else None for plan in warm)
+    one, two = trial_of(first.policy), trial_of(second.policy)
     difference = gain_difference(first, second, (one, two)) if one and two else None
     return RunComparison(before=first, after=second, changes=changes, difference=difference)
 

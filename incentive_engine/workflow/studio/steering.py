@@ -38,6 +38,11 @@ class WarmPlans:
                 self._plans.move_to_end(key)
             return plan
 
+    def trial_of(self, policy: Policy) -> ValuedTrial | None:
+        """Return the trial of a policy; None until its sliders have been opened."""
+        plan = self.find(policy, None)
+        return plan.trial() if plan else None
+
     def is_prepared(self, policy: Policy, scores: Path | None) -> bool:
         """Whether all that an open plan needs has been made."""
         return scores is not None or _key(policy, None) in self._prepared

@@ -1,4 +1,4 @@
-"""A plan tried on the rows of a trial, fold by fold."""
+"""A plan as a rule: what its prices give any users, and the rows of a trial fold by fold."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import Choosers, Problem
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.population.choosers import Choosers, choices_at
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.config.policy import Policy
+from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, Choices, FloatArray, IntArray
+
+
+def plan_rule(policy: Policy, table: ScoreTable, prices: Mapping[str, float]) -> Choices:
+    """Return the offer that each user would get at some prices, (n,) int16, −1 for none.
+
+    Nobody is held out or explores, so that it is a rule by which both sides can be compared.
+    """
+    nobody = np.zeros(table.n_users, dtype=np.bool_)
+    return choices_at(build_problem(policy.without_exploring(), table, nobody), prices)
 
 
 def rehearse(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
-from incentive_engine.simulation.strategy.rehearsal import rehearse
+from incentive_engine.allocation.plans.rule import rehearse
 
 
 def problem_of(value: np.ndarray, cost: np.ndarray, budget: float) -> Problem:
