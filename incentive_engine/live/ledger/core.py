@@ -93,6 +93,12 @@ class Book:
     actions: list[Action] = field(default_factory=list)
     acted: list[Action] = field(default_factory=list)
 
+    def add(self, decision: Decision) -> None:
+        """Take a decision that a store has read."""
+        self.decisions[decision.seq] = decision
+        if decision.state in LIVE:
+            self.live[decision.user_id] = decision.seq
+
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to write."""

@@ -14,11 +14,9 @@ from typing import Any, ClassVar, Final
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import (
-    LIVE,
     Action,
     Entry,
     Head,
@@ -26,7 +24,7 @@ from incentive_engine.live.ledger.records import (
     Names,
     Request,
 )
-from incentive_engine.live.ledger.schema import MIGRATIONS, VERSION, Query, scripts_from
+from incentive_engine.live.ledger.schema import VERSION, Query, scripts_from
 from incentive_engine.live.ledger.stores.postgres_pipeline import (
     Call,
     Pipeline,
@@ -45,9 +43,10 @@ from incentive_engine.live.ledger.stores.store import (
     UnavailableError,
     decision_of,
     decision_row,
+    first_rows,
     limit_of,
-    limit_row,
     refuse_other_run,
+    sums_row,
 )
 
 SCHEMA: Final = "incentive_ledger"
@@ -121,12 +120,13 @@ class PostgresStore:
         self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
-        meta = [("run", terms.run), ("secret", secret.hex()), ("version", str(len(MIGRATIONS)))]
+        rows = first_rows(terms, secret)
+        rows["meta"].append(("version", str(VERSION)))
         with self._db.cursor() as cursor:
-            cursor.executemany("INSERT INTO meta VALUES (%s, %s)", meta)
-            cursor.execute("INSERT INTO head VALUES (1, 0, 0, %s)", [START])
-            rows = [limit_row(place, limit) for place, limit in enumerate(terms.limits)]
-            cursor.executemany(f"INSERT INTO pool VALUES ({', '.join(['%s'] * 13)})", rows)  # noqa: S608 - marks
+            for table, lines in rows.items():
+                for line in lines:
+                    marks = ", ".join(["%s"] * len(line))
+                    cursor.execute(f"INSERT INTO {table} VALUES ({marks})", line)  # noqa: S608 - marks
 
     def begin(self, needs: Needs, now: int) -> Book:
         """Begin a transaction, and return what a batch needs to know.
@@ -190,11 +190,10 @@ class PostgresStore:
     @staticmethod
     def _add(book: Book, rows: Sequence[Row]) -> None:
         for *row, is_due in typed(rows, ANSWERS["concerned"]):
-            decision = book.decisions[row[0]] = decision_of(row)
+            decision = decision_of(row)
+            book.add(decision)
             if is_due == "t":
                 book.due.append(decision.seq)
-            if decision.state in LIVE:
-                book.live[decision.user_id] = decision.seq
 
     def commit(self, book: Book) -> None:
         """Write what a batch changed, and wait until the server has it on disk.
@@ -225,7 +224,7 @@ class PostgresStore:
                 yield "actions", [records(book.acted)]
             opened = map(decision_row, map(book.decisions.__getitem__, book.opened))
             keyed = ((key, own.digest, own.entry) for key, own in book.keyed.items())
-            sums = columns([_sums(book.pool[n], n) for n in sorted(book.touched)], width=6)
+            sums = columns([(n, *sums_row(book.pool[n])) for n in sorted(book.touched)], width=6)
             head = [str(book.head.seq), str(book.head.at), f"\\x{book.head.chain.hex()}"]
             rows = records(opened), records(book.entries), records(keyed)
             yield "written", [*rows, *sums, *head]
@@ -250,11 +249,6 @@ class PostgresStore:
     def _told(self) -> Iterator[None]:
         with told(self.where, remedy="ask again: with the same key nothing is done twice"):
             yield
-
-
-def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
-    sums = (limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
-    return (place, *sums, limit.moved)
 
 
 def _connected(place: DatabaseUrl) -> Any:  # noqa: ANN401 - the library is optional

@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
@@ -37,9 +36,10 @@ from incentive_engine.live.ledger.stores.store import (
     UnavailableError,
     decision_of,
     decision_row,
+    first_rows,
     limit_of,
-    limit_row,
     refuse_other_run,
+    sums_row,
 )
 
 
@@ -99,18 +99,13 @@ class SQLiteStore:
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
             if version == 0:
-                self._fill(terms, secret)
+                for table, rows in first_rows(terms, secret).items():
+                    for row in rows:
+                        self._db.execute(f"INSERT INTO {table} VALUES ({_marks(len(row))})", row)  # noqa: S608 - question marks
             meta = dict(self._db.execute("SELECT name, content FROM meta"))
         limits = [limit_of(row).terms for row in self._db.execute(Query.POOL)]
         refuse_other_run(str(self.path), terms, run=meta["run"], limits=limits)
         self.names = Names(bytes.fromhex(meta["secret"]))
-
-    def _fill(self, terms: Terms, secret: bytes) -> None:
-        meta = [("run", terms.run), ("secret", secret.hex())]
-        self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta)
-        self._db.execute("INSERT INTO head VALUES (1, 0, 0, ?)", [START])
-        rows = [limit_row(place, limit) for place, limit in enumerate(terms.limits)]
-        self._db.executemany(f"INSERT INTO pool VALUES ({_marks(13)})", rows)  # noqa: S608 - question marks
 
     def begin(self, needs: Needs, now: int) -> Book:
         """Begin a transaction, and return what a batch needs to know.
@@ -141,13 +136,13 @@ class SQLiteStore:
             book.answers[entry[0]] = Entry._make(entry)
             needs.decisions.add(entry[2])
         for row in self._all(self.LIVE_OF, needs.users):
-            self._add(book, row)
+            book.add(decision_of(row))
         for row in execute(self.RUN_OUT, (max(now, head.at),)).fetchall():
-            self._add(book, row)
+            book.add(decision_of(row))
             book.due.append(row[0])
         # last, when it is known which of the named decisions were read on the way
         for row in self._all(self.BY_SEQ, needs.decisions - book.decisions.keys()):
-            self._add(book, row)
+            book.add(decision_of(row))
         return book
 
     def _read(self) -> tuple[Head, list[LimitState]]:
@@ -163,12 +158,6 @@ class SQLiteStore:
             some, rest = rest[: self.AT_ONCE], rest[self.AT_ONCE :]
             # always as many question marks, so that the statement is prepared once
             yield from self._db.execute(query, some + [None] * (self.AT_ONCE - len(some)))
-
-    @staticmethod
-    def _add(book: Book, row: tuple[Any, ...]) -> None:
-        decision = book.decisions[row[0]] = decision_of(row)
-        if decision.state in {"reserved", "redeemed"}:
-            book.live[decision.user_id] = decision.seq
 
     def commit(self, book: Book) -> None:
         """Write what a batch changed, and wait until the disk has it.
@@ -202,7 +191,7 @@ class SQLiteStore:
         many(
             "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ?, moved = ? "
             "WHERE place = ?",
-            [_sums(book.pool[place], place) for place in sorted(book.touched)],
+            [(*sums_row(book.pool[place]), place) for place in sorted(book.touched)],
         )
         many(f"INSERT INTO actions VALUES ({marks(8)})", book.acted)  # noqa: S608 - question marks
         self._db.execute(
@@ -234,11 +223,6 @@ class SQLiteStore:
         """Let go of the file."""
         self._log.close()
         os.close(self._lock)
-
-
-def _sums(limit: LimitState, place: int) -> tuple[int | str | None, ...]:
-    sums = (limit.reserved, limit.settled, limit.overdraft, str(limit.variance))
-    return (*sums, limit.moved, place)
 
 
 def _marks(number: int) -> str:

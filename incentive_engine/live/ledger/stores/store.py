@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
+from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import (
     Act,
     Cancel,
@@ -163,6 +164,20 @@ def limit_row(place: int, terms: LimitTerms) -> tuple[Any, ...]:
     risk = None if terms.risk is None else json.dumps(asdict(terms.risk))
     stated = (terms.name, int(terms.is_count), int(terms.settles_amount))
     return (place, *stated, terms.at_most, terms.at_least, terms.price, risk, 0, 0, 0, "0", None)
+
+
+def sums_row(limit: LimitState) -> tuple[int | str | None, ...]:
+    """Return the sums of a limit, as the end of a row of `pool`."""
+    return (limit.reserved, limit.settled, limit.overdraft, str(limit.variance), limit.moved)
+
+
+def first_rows(terms: Terms, secret: bytes) -> dict[str, list[tuple[Any, ...]]]:
+    """Return what a new ledger's tables hold, by their names."""
+    return {
+        "meta": [("run", terms.run), ("secret", secret.hex())],
+        "head": [(1, 0, 0, START)],
+        "pool": [limit_row(place, limit) for place, limit in enumerate(terms.limits)],
+    }
 
 
 def refuse_other_run(where: str, terms: Terms, *, run: str, limits: Sequence[LimitTerms]) -> None:
