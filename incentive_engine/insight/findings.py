@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from incentive_engine.allocation import Allocation, FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, BoolArray, FloatArray
+from incentive_engine.domain import COST, REASONS, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen
 from incentive_engine.insight.budget.mandate import Mandate, returns
@@ -142,6 +142,27 @@ class PlanFindings:
         }
 
     @property
+    def totals(self) -> PlanTotals:
+        """What the plan adds up to."""
+        chosen = self.chosen
+        reached = chosen.choice[chosen.treated]
+        return PlanTotals(
+            policy=self.policy,
+            certificate=self.certificate,
+            users=np.bincount(reached, minlength=len(self.table.offers)).tolist(),
+            conversions=float(np.sum(chosen.conversion)),
+            spend=None if chosen.spend is None else float(chosen.spend.sum()),
+            cost=float(np.sum(chosen.cost)),
+            reasons=np.bincount(self.reason, minlength=len(REASONS)).tolist(),
+            missing=self.table.missing_pairs,
+            correction=self.correction.factor,
+            gain=self.gain,
+            quality=self.quality,
+            ways=self.ways,
+            response=self.response,
+        )
+
+    @property
     def warnings(self) -> tuple[Message, ...]:
         """What a planner should know and what does not stop the run."""
         warnings = list(self.input_warnings)
@@ -168,6 +189,43 @@ class PlanFindings:
             least=float(known.min()),
             currency=self.policy.currency,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanTotals:
+    """What a plan adds up to, and what speaks for it.
+
+    Attributes
+    ----------
+    certificate
+        The content of certificate.json.
+    users
+        How many get each of the policy's offers.
+    conversions, spend, cost
+        By the scores, of all users; money in currency units; spend is None where none is scored.
+    reasons
+        How many users have each of `domain.REASONS`.
+    missing
+        (measure, offer) to how many scores are missing.
+    correction
+        By how much the trial corrected the costs of the scores.
+    gain, quality, ways, response
+        As of `PlanFindings`.
+    """
+
+    policy: Policy
+    certificate: Mapping[str, Any]
+    users: Sequence[int]
+    conversions: float
+    spend: float | None
+    cost: float
+    reasons: Sequence[int]
+    missing: Mapping[tuple[str, str], int]
+    correction: float
+    gain: PlanGain | None = None
+    quality: ModelQuality | None = None
+    ways: tuple[Alternative, ...] = ()
+    response: Response | None = None
 
 
 def over_budget(policy: Policy, cost: Estimate) -> Message | None:

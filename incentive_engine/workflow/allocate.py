@@ -74,4 +74,4 @@ def allocate(
                 policy, table, options=options, evidence=evidence, steps=steps, brief=brief
             )
     write_run(directory, findings, origin=origin, steps=steps, lang=lang)
-    return RunSummary.of(findings, directory, doubtful)
+    return RunSummary.of(findings.totals, directory, (*doubtful, *findings.warnings))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from incentive_engine.config.access.location import without_secrets
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.findings import PlanFindings
@@ -41,7 +43,15 @@ def write_run(
     DataError
         When the directory exists or cannot be written.
     """
-    record = _record(findings, origin, steps)
+    record = run_record(
+        findings.policy,
+        origin,
+        steps,
+        users=findings.table.n_users,
+        holdout=int(findings.holdout.sum()),
+        explorers=int(findings.explores.sum()),
+        solver=findings.certificate["solver"],
+    )
     with steps.step("draw the page"):
         report = render_report(
             report_content(findings, record), lang=lang, titles=titles_of(findings.policy)
@@ -49,25 +59,43 @@ def write_run(
     write_files(directory, _files(findings, record, origin, report))
 
 
-def _record(findings: PlanFindings, origin: Origin, steps: Steps) -> RunRecord:
-    """Return what the manifest says beside the digests of the outputs."""
-    policy = findings.policy
+def run_record(
+    policy: Policy,
+    origin: Origin,
+    steps: Steps,
+    *,
+    users: int,
+    holdout: int,
+    explorers: int,
+    solver: Mapping[str, Any],
+) -> RunRecord:
+    """Return what the manifest says beside the digests of the outputs.
+
+    Parameters
+    ----------
+    policy
+        As it was planned.
+    users, holdout, explorers
+        How many have scores, never get an offer, and got an arm by lot.
+    solver
+        How it went, as the certificate states it.
+    """
     return RunRecord(
         policy=policy.model_dump(mode="json"),
         policy_file=None if origin.file is None else str(origin.file),
         overrides=origin.overrides(policy),
-        inputs=input_files(origin.file, origin.inputs, users=findings.table.n_users),
+        inputs=input_files(origin.file, origin.inputs, users=users),
         seed=policy.seed,
-        holdout=StatedHoldout(share=policy.holdout or 0.0, users=int(findings.holdout.sum())),
-        explored=StatedExploring(share=policy.explore or 0.0, users=int(findings.explores.sum())),
-        solver=findings.certificate["solver"],
+        holdout=StatedHoldout(share=policy.holdout or 0.0, users=holdout),
+        explored=StatedExploring(share=policy.explore or 0.0, users=explorers),
+        solver=solver,
         seconds=steps.seconds,
-        author=origin.author or policy.author or user_name(),
+        author=origin.author or policy.author or _user_name(),
         created=datetime.now(UTC),
     )
 
 
-def user_name() -> str | None:
+def _user_name() -> str | None:
     """Return who runs the program, as far as the system tells."""
     try:
         return getpass.getuser()

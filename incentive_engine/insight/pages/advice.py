@@ -16,71 +16,21 @@ The rules, the first that applies:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from incentive_engine.config import Policy
 from incentive_engine.domain import COST, SPEND, FloatArray
-from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.findings import PlanTotals
 from incentive_engine.language import Message, Value, say
-from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Advice, Alternative, Response
 from incentive_engine.report.content import TrialState
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlanTotals:
-    """What a plan adds up to, and what speaks for it.
-
-    Attributes
-    ----------
-    certificate
-        The content of certificate.json.
-    users
-        How many get each of the policy's offers.
-    conversions, cost
-        By the scores, of all users; currency units.
-    gain, quality, ways, response
-        As of `PlanFindings`.
-    """
-
-    policy: Policy
-    certificate: Mapping[str, Any]
-    users: Sequence[int]
-    conversions: float
-    cost: float
-    gain: PlanGain | None = None
-    quality: ModelQuality | None = None
-    ways: tuple[Alternative, ...] = ()
-    response: Response | None = None
-
-
-def advise(findings: PlanFindings) -> Advice:
+def advise(plan: PlanTotals) -> Advice:
     """Return what to do with a plan."""
-    chosen, offers = findings.chosen, len(findings.table.offers)
-    return advise_on(
-        PlanTotals(
-            policy=findings.policy,
-            certificate=findings.certificate,
-            users=np.bincount(chosen.choice[chosen.treated], minlength=offers).tolist(),
-            conversions=float(np.sum(chosen.conversion)),
-            cost=float(np.sum(chosen.cost)),
-            gain=findings.gain,
-            quality=findings.quality,
-            ways=findings.ways,
-            response=findings.response,
-        )
-    )
-
-
-def advise_on(plan: PlanTotals) -> Advice:
-    """Return what to do with a plan of which sums are at hand."""
     state = trial_state(None if plan.quality is None else plan.quality.checks)
     kind, verdict = _verdict(plan, state)
     ids = zip(plan.policy.offer_ids, plan.users, strict=True)

@@ -1,17 +1,15 @@
-"""What the report shows, from what a run found out."""
+"""What the report shows, from what a run found out, or from what a plan adds up to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from incentive_engine.data.tables.arrow import equal
-from incentive_engine.domain import REASONS
 from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.evaluation.model_quality import model_quality
 from incentive_engine.insight.fairness import benefits
-from incentive_engine.insight.findings import PlanFindings
+from incentive_engine.insight.findings import PlanFindings, PlanTotals
 from incentive_engine.insight.groups import group_tables
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.pages.disclosure import public_rules
@@ -29,60 +27,69 @@ from incentive_engine.insight.pages.stated import (
     safety_of,
 )
 from incentive_engine.insight.small_groups import SMALLEST
-from incentive_engine.language import say
+from incentive_engine.language import Message, say
 from incentive_engine.report import (
     Favoured,
-    Headline,
     Note,
     ReportContent,
 )
 from incentive_engine.run.directory import RunRecord
 
 
-def report_content(findings: PlanFindings, record: RunRecord) -> ReportContent:
-    """Return the whole page's content."""
-    certificate = findings.certificate
+def content_of(
+    plan: PlanTotals, record: RunRecord, *, warnings: Iterable[Message]
+) -> ReportContent:
+    """Return what a page shows of a plan by its certificate and its sums."""
+    policy, certificate = plan.policy, plan.certificate
     return ReportContent(
-        campaign=findings.policy.name,
-        currency=findings.policy.currency,
-        advice=advise(findings),
-        headline=_headline(findings),
-        proof=proof_of(findings.policy, certificate),
-        budget=budget_use(certificate, findings.gain, correction=findings.correction.factor),
-        tables=group_tables(findings),
-        reasons=reason_rows(np.bincount(findings.reason, minlength=len(REASONS)).tolist()),
-        limits=tuple(
-            replace(row, dropped=findings.dropped.get(row.name))
-            for row in (limit_row(findings.policy, entry) for entry in certificate["limits"])
+        campaign=policy.name,
+        currency=policy.currency,
+        advice=advise(plan),
+        headline=headline_of(
+            plan.gain,
+            conversions=plan.conversions,
+            spend=plan.spend,
+            cost=plan.cost,
+            users=certificate["users"],
+            treated=certificate["treated"],
         ),
-        favoured=_favoured(findings),
-        response=findings.response,
-        holdout=findings.held,
-        exploring=findings.exploring,
-        ways=findings.ways,
-        quality=model_quality(findings.quality),
-        benefits=benefits(findings),
-        rules=public_rules(findings.policy),
+        proof=proof_of(policy, certificate),
+        budget=budget_use(certificate, plan.gain, correction=plan.correction),
+        tables=(),
+        reasons=reason_rows(plan.reasons),
+        limits=tuple(limit_row(policy, entry) for entry in certificate["limits"]),
+        response=plan.response,
+        ways=plan.ways,
+        quality=model_quality(plan.quality),
+        rules=public_rules(policy),
         smallest=SMALLEST,
         returns=returns_of(certificate),
         at_risk=at_risk_of(certificate),
-        safety=safety_of(findings.view.safety, cost_error=findings.view.cost_error),
-        notes=_notes(findings),
+        notes=(
+            *(Note(message=warning, warning=True) for warning in warnings),
+            *missing_notes(plan.missing),
+            *held_notes(record.holdout.users),
+        ),
         facts=facts_of(record),
     )
 
 
-def _headline(findings: PlanFindings) -> Headline:
-    chosen, gain = findings.chosen, findings.gain
-    conversions, cost = float(chosen.conversion.sum()), float(chosen.cost.sum())
-    spend = None if chosen.spend is None else float(chosen.spend.sum())
-    return headline_of(
-        gain,
-        conversions=conversions,
-        spend=spend,
-        cost=cost,
-        users=findings.table.n_users,
-        treated=int(chosen.treated.sum()),
+def report_content(findings: PlanFindings, record: RunRecord) -> ReportContent:
+    """Return the whole page's content."""
+    unmeasured = () if findings.policy.holdout else (say("notes.no_holdout"),)
+    warnings = (*findings.input_warnings, *unmeasured)
+    content = content_of(findings.totals, record, warnings=warnings)
+    return replace(
+        content,
+        tables=group_tables(findings),
+        limits=tuple(
+            replace(row, dropped=findings.dropped.get(row.name)) for row in content.limits
+        ),
+        favoured=_favoured(findings),
+        holdout=findings.held,
+        exploring=findings.exploring,
+        benefits=benefits(findings),
+        safety=safety_of(findings.view.safety, cost_error=findings.view.cost_error),
     )
 
 
@@ -103,12 +110,3 @@ def _favoured(findings: PlanFindings) -> Favoured | None:
         conversions=float(chosen.conversion.sum()),
         conversions_unweighted=findings.unfavoured,
     )
-
-
-def _notes(findings: PlanFindings) -> tuple[Note, ...]:
-    notes = [Note(message=warning, warning=True) for warning in findings.input_warnings]
-    if not findings.policy.holdout:
-        notes.append(Note(message=say("notes.no_holdout"), warning=True))
-    notes += missing_notes(findings.table.missing_pairs)
-    notes += held_notes(int(findings.holdout.sum()))
-    return tuple(notes)

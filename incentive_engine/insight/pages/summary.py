@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
-from incentive_engine.insight.findings import PlanFindings
+from incentive_engine.insight.findings import PlanTotals
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, as_warnings, joined, say
@@ -22,7 +20,7 @@ class RunSummary:
 
     directory: Path
     verdict: Message
-    certificate: dict[str, Any]
+    certificate: Mapping[str, Any]
     conversions_by_scores: float
     gain: PlanGain | None
     currency: str
@@ -30,17 +28,17 @@ class RunSummary:
     warnings: tuple[Message, ...]
 
     @classmethod
-    def of(cls, findings: PlanFindings, directory: Path, doubts: Iterable[Message] = ()) -> Self:
-        """Return the summary of a run that stands in `directory`; doubts are of its policy."""
+    def of(cls, plan: PlanTotals, directory: Path, warnings: Iterable[Message]) -> Self:
+        """Return the summary of a run that stands in `directory`."""
         return cls(
             directory=directory,
-            verdict=advise(findings).verdict,
-            certificate=findings.certificate,
-            conversions_by_scores=float(np.sum(findings.chosen.conversion)),
-            gain=findings.gain,
-            currency=findings.policy.currency,
-            margin=findings.policy.margin,
-            warnings=(*doubts, *findings.warnings),
+            verdict=advise(plan).verdict,
+            certificate=plan.certificate,
+            conversions_by_scores=plan.conversions,
+            gain=plan.gain,
+            currency=plan.policy.currency,
+            margin=plan.policy.margin,
+            warnings=tuple(warnings),
         )
 
     def to_json(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,38 +15,22 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import score_columns
 from incentive_engine.domain import MICROS
 from incentive_engine.insight.budget.mandate import mandate_of, returned
-from incentive_engine.insight.evaluation.model_quality import model_quality
-from incentive_engine.insight.findings import over_budget
-from incentive_engine.insight.pages.advice import PlanTotals, advise_on
-from incentive_engine.insight.pages.disclosure import public_rules
-from incentive_engine.insight.pages.stated import (
-    at_risk_of,
-    budget_use,
-    facts_of,
-    headline_of,
-    held_notes,
-    limit_row,
-    missing_notes,
-    proof_of,
-    reason_rows,
-    returns_of,
-    titles_of,
-)
+from incentive_engine.insight.findings import PlanTotals, over_budget
+from incentive_engine.insight.pages.report_content import content_of
+from incentive_engine.insight.pages.stated import titles_of
 from incentive_engine.insight.pages.summary import RunSummary
-from incentive_engine.insight.small_groups import SMALLEST
 from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report import Code, Note, ReportContent, render_report
-from incentive_engine.run.directory import ROW_GROUP, RunFiles, RunRecord
+from incentive_engine.report import Code, render_report
+from incentive_engine.run.directory import ROW_GROUP, RunFiles
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
-from incentive_engine.run.statements import StatedExploring, StatedHoldout
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
 from incentive_engine.workflow.in_parts.stated import LearnedScores, PlannedPolicy
 from incentive_engine.workflow.origin import Origin
-from incentive_engine.workflow.write_run import evaluation_of, input_files, shareable, user_name
+from incentive_engine.workflow.write_run import evaluation_of, run_record, shareable
 
 
 def written(made: PlannedPolicy, folder: Path) -> PlanSums:
@@ -113,30 +96,34 @@ class PartedRun:
             certificate=self.certificate,
             users=self.sums.offers,
             conversions=self.sums.conversion,
+            spend=self.sums.spend,
             cost=self.sums.cost_micros / MICROS,
+            reasons=self.sums.reasons,
+            missing=self.sums.missing,
+            correction=self.certificate["budget"].get("evaluated", {}).get("correction", 1.0),
             gain=self.gain,
             quality=self.known.quality,
         )
 
     def summary(self, directory: Path, doubts: Iterable[Message]) -> RunSummary:
         """Return what a planner sees of the run; doubts are of its policy and its scores."""
-        return RunSummary(
-            directory=directory,
-            verdict=advise_on(self.totals).verdict,
-            certificate=self.certificate,
-            conversions_by_scores=self.sums.conversion,
-            gain=self.gain,
-            currency=self.policy.currency,
-            margin=self.policy.margin,
-            warnings=(*doubts, *self._warnings()),
-        )
+        return RunSummary.of(self.totals, directory, (*doubts, *self._warnings()))
 
     def write(
         self, directory: Path, parts: Path, summary: RunSummary, *, steps: Steps, lang: Code
     ) -> None:
         """Write the run directory, whole or not at all; the parts of its rows move into it."""
-        record = self._record(steps)
-        content = short_content(self.totals, self.sums, record, warnings=summary.warnings)
+        holdout = self.made.stated.members.holdout
+        record = run_record(
+            self.policy,
+            self.origin,
+            steps,
+            users=len(holdout),
+            holdout=int(holdout.sum()),
+            explorers=self._explorers,
+            solver=self.certificate["solver"],
+        )
+        content = content_of(self.totals, record, warnings=summary.warnings)
         frozen = self.made.stated.frozen
         prices = Prices(
             policy=frozen.digest, by_limit=self.made.plan.prices, settled=self.sums.settled
@@ -170,22 +157,6 @@ class PartedRun:
         if self.gain is not None and (over := over_budget(self.policy, self.gain.cost)):
             yield over
 
-    def _record(self, steps: Steps) -> RunRecord:
-        policy, origin, holdout = self.policy, self.origin, self.made.stated.members.holdout
-        return RunRecord(
-            policy=policy.model_dump(mode="json"),
-            policy_file=str(origin.file),
-            overrides=origin.overrides(policy),
-            inputs=input_files(origin.file, origin.inputs, users=len(holdout)),
-            seed=policy.seed,
-            holdout=StatedHoldout(share=policy.holdout or 0.0, users=int(holdout.sum())),
-            explored=StatedExploring(share=policy.explore or 0.0, users=self._explorers),
-            solver=self.made.plan.solved.certificate.to_dict()["solver"],
-            seconds=steps.seconds,
-            author=origin.author or policy.author or user_name(),
-            created=datetime.now(UTC),
-        )
-
     def _scores(self) -> Path | Iterator[pa.Table]:
         """Return the score table that the run keeps, as a file or block by block."""
         state = self.made.stated.state
@@ -196,47 +167,3 @@ class PartedRun:
         if state.scores.single_file is not None and {*columns} == {*state.scores.columns}:
             return state.scores.single_file
         return state.scores.blocks(columns)
-
-
-def short_content(
-    plan: PlanTotals,
-    sums: PlanSums,
-    record: RunRecord,
-    *,
-    warnings: Iterable[Message],
-) -> ReportContent:
-    """Return what a page shows of a plan by its certificate and what its rows add up to."""
-    policy, certificate = plan.policy, plan.certificate
-    return ReportContent(
-        campaign=policy.name,
-        currency=policy.currency,
-        advice=advise_on(plan),
-        headline=headline_of(
-            plan.gain,
-            conversions=plan.conversions,
-            spend=sums.spend,
-            cost=plan.cost,
-            users=certificate["users"],
-            treated=certificate["treated"],
-        ),
-        proof=proof_of(policy, certificate),
-        budget=budget_use(
-            certificate,
-            plan.gain,
-            correction=certificate["budget"].get("evaluated", {}).get("correction", 1.0),
-        ),
-        tables=(),
-        reasons=reason_rows(sums.reasons),
-        limits=tuple(limit_row(policy, entry) for entry in certificate["limits"]),
-        quality=model_quality(plan.quality),
-        rules=public_rules(policy),
-        smallest=SMALLEST,
-        returns=returns_of(certificate),
-        at_risk=at_risk_of(certificate),
-        notes=(
-            *(Note(message=warning, warning=True) for warning in warnings),
-            *missing_notes(sums.missing),
-            *held_notes(record.holdout.users),
-        ),
-        facts=facts_of(record),
-    )
