@@ -33,12 +33,11 @@ from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.measurement.learning.folder import write_lesson
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.directory import RunFiles, RunRecord, write_run, written_policy
-from incentive_engine.uplift.campaign_averages import campaign_averages
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.model import estimate, fit
 from incentive_engine.uplift.nuisance import event_probability
 from incentive_engine.uplift.nuisance.event_probability import campaign_levels
-from incentive_engine.uplift.trial_design import reach_of
+from incentive_engine.uplift.trial_design import campaign_averages, reach_of
 from incentive_engine.workflow.plan_campaign import allocation_rows
 
 OFFERS = ("off5", "off10")

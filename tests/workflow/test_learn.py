@@ -21,8 +21,7 @@ from incentive_engine.measurement.learning.folder import INDEX, PLANNED
 from incentive_engine.measurement.learning.randomised_users import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.finished import read_run
-from incentive_engine.uplift.campaign_averages import campaign_averages, campaign_weights
-from incentive_engine.uplift.trial_design import even_lottery
+from incentive_engine.uplift.trial_design import campaign_averages, campaign_weights, even_lottery
 from incentive_engine.workflow.results.learn_campaign import learn
 
 OFFERS = ("off5", "off10")

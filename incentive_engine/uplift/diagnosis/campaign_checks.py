@@ -9,8 +9,8 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import Message, say
 from incentive_engine.stats.intervals import NORMAL_95
-from incentive_engine.uplift.campaign_averages import CampaignAverages, campaign_averages
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
+from incentive_engine.uplift.trial_design import CampaignAverages, campaign_averages
 
 
 def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
