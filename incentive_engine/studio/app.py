@@ -11,9 +11,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from incentive_engine.language import LANGUAGES, language, say
-from incentive_engine.studio import campaign_pages, moves, policy_pages, run_pages, task_pages
 from incentive_engine.studio.door import Guarded, RequestRefused, content_of
 from incentive_engine.studio.frame import asset, render
+from incentive_engine.studio.pages import campaign_page, moves, policy_page, run_page, task_page
 from incentive_engine.studio.visit import (
     SPOKEN,
     Studio,
@@ -30,33 +30,33 @@ def application(studio: Studio) -> ASGIApp:
     """Return the studio as an ASGI application behind its door."""
     app = Starlette(
         routes=[
-            Route("/", shown(run_pages.home)),
-            Route("/samples", done(run_pages.samples, "plan"), methods=["POST"]),
-            Route("/run", shown(run_pages.run)),
-            Route("/run/report", shown(run_pages.report)),
-            Route("/run/checks", shown(run_pages.checks)),
-            Route("/run/approve", done(run_pages.approve, "approve"), methods=["POST"]),
-            Route("/run/export", done(run_pages.export, "plan"), methods=["POST"]),
-            Route("/compare", shown(run_pages.compare)),
-            Route("/policy", shown(policy_pages.policy)),
-            Route("/policy/edit", done(policy_pages.edit, "read"), methods=["POST"]),
-            Route("/policy/save", done(policy_pages.save, "plan"), methods=["POST"]),
-            Route("/policy/save-as", done(policy_pages.save_as, "plan"), methods=["POST"]),
-            Route("/policy/merge", done(policy_pages.merge, "read"), methods=["POST"]),
-            Route("/policy/plan", done(policy_pages.plan, "plan"), methods=["POST"]),
+            Route("/", shown(run_page.home)),
+            Route("/samples", done(run_page.samples, "plan"), methods=["POST"]),
+            Route("/run", shown(run_page.run)),
+            Route("/run/report", shown(run_page.report)),
+            Route("/run/checks", shown(run_page.checks)),
+            Route("/run/approve", done(run_page.approve, "approve"), methods=["POST"]),
+            Route("/run/export", done(run_page.export, "plan"), methods=["POST"]),
+            Route("/compare", shown(run_page.compare)),
+            Route("/policy", shown(policy_page.policy)),
+            Route("/policy/edit", done(policy_page.edit, "read"), methods=["POST"]),
+            Route("/policy/save", done(policy_page.save, "plan"), methods=["POST"]),
+            Route("/policy/save-as", done(policy_page.save_as, "plan"), methods=["POST"]),
+            Route("/policy/merge", done(policy_page.merge, "read"), methods=["POST"]),
+            Route("/policy/plan", done(policy_page.plan, "plan"), methods=["POST"]),
             Route("/policy/prepare", done(moves.prepare, "plan"), methods=["POST"]),
             Route("/policy/move", done(moves.move, "read"), methods=["POST"]),
             Route("/policy/deeper", done(moves.deeper, "read"), methods=["POST"]),
             Route("/policy/scenario", done(moves.keep_scenario, "plan"), methods=["POST"]),
             Route("/policy/drop", done(moves.drop_scenario, "plan"), methods=["POST"]),
-            Route("/campaign", shown(campaign_pages.campaign)),
-            Route("/campaign/state", shown(campaign_pages.state)),
-            Route("/campaign/answer", done(campaign_pages.answer, "approve"), methods=["POST"]),
-            Route("/tasks", shown(task_pages.tasks)),
-            Route("/tasks/state", shown(task_pages.state)),
-            Route("/tasks/events", task_pages.events),
-            Route("/tasks/stop", done(task_pages.stop, "plan"), methods=["POST"]),
-            Route("/tasks/again", done(task_pages.again, "plan"), methods=["POST"]),
+            Route("/campaign", shown(campaign_page.campaign)),
+            Route("/campaign/state", shown(campaign_page.state)),
+            Route("/campaign/answer", done(campaign_page.answer, "approve"), methods=["POST"]),
+            Route("/tasks", shown(task_page.tasks)),
+            Route("/tasks/state", shown(task_page.state)),
+            Route("/tasks/events", task_page.events),
+            Route("/tasks/stop", done(task_page.stop, "plan"), methods=["POST"]),
+            Route("/tasks/again", done(task_page.again, "plan"), methods=["POST"]),
             Route("/language", done(speak, "read"), methods=["POST"]),
             Route("/login", login_page),
             Route("/login", login, methods=["POST"]),

@@ -1,0 +1,1 @@
+"""What the addresses of the studio show and change, a file for each page."""
