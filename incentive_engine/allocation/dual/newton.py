@@ -19,8 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from incentive_engine.allocation.dual.core import changes_of, scores_of, usage_of
-from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
-from incentive_engine.allocation.dual.price_box import Box, Frame
+from incentive_engine.allocation.dual.lagrangian import Box, Frame, LagrangianDual, Point
 from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import FloatArray, IntArray
 

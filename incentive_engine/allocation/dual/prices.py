@@ -20,10 +20,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.lagrangian import LagrangianDual, Point
+from incentive_engine.allocation.dual.lagrangian import Box, Frame, LagrangianDual, Point
 from incentive_engine.allocation.dual.near_tie_model import BoxMinimum, take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
-from incentive_engine.allocation.dual.price_box import Box, Frame
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
