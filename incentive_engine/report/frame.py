@@ -21,7 +21,8 @@ def render_page(template: str, *, lang: Code = "en", **content: object) -> str:
     content
         What it shows; `t`, `number`, `money`, `brief`, `count` and `percent` are always there.
     """
-    return _environment().get_template(template).render(content, **spoken_by(language(lang)))
+    page = templates_of("incentive_engine.report").get_template(template)
+    return page.render(content, **spoken_by(language(lang)))
 
 
 def spoken_by(t: Language) -> dict[str, object]:
@@ -37,10 +38,10 @@ def spoken_by(t: Language) -> dict[str, object]:
 
 
 @cache
-def _environment() -> Environment:
-    """Return the templates, compiled anew in each process: kept code would run as who plans."""
+def templates_of(package: str) -> Environment:
+    """Return a package's templates, compiled in each process: kept code would run as who plans."""
     return Environment(
-        loader=PackageLoader("incentive_engine.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

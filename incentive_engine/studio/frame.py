@@ -8,11 +8,10 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from incentive_engine.language import Language
-from incentive_engine.report.frame import spoken_by
+from incentive_engine.report.frame import spoken_by, templates_of
 from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 
@@ -30,7 +29,7 @@ def render(template: str, t: Language, **content: object) -> str:
         What it shows.
     """
     return (
-        _environment()
+        templates_of("incentive_engine.studio")
         .get_template(template)
         .render(
             content,
@@ -82,15 +81,3 @@ def asset(name: str) -> bytes:
         return own
     shared = files("incentive_engine.report").joinpath("templates", "style.css").read_bytes()
     return shared + b"\n" + own
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("incentive_engine.studio"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

@@ -15,7 +15,7 @@ from .examples import bare
 @pytest.fixture(autouse=True)
 def _afresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("INCENTIVE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(frame, "_environment", frame._environment.__wrapped__)
+    monkeypatch.setattr(frame, "templates_of", frame.templates_of.__wrapped__)
 
 
 def test_a_page_keeps_nothing(tmp_path: Path) -> None:

@@ -20,8 +20,7 @@ from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.checks.gain import gain
 from incentive_engine.live.watch.checks.offers import offers
 from incentive_engine.live.watch.checks.pools import pools
-from incentive_engine.live.watch.checks.traffic import traffic
-from incentive_engine.live.watch.checks.users import users
+from incentive_engine.live.watch.checks.users import traffic, users
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Finding, FindingAnswer
 from incentive_engine.live.watch.look import Found, Look, Yardstick, name_of
