@@ -16,8 +16,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, REASONS, BoolArray, FloatArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen
-from incentive_engine.insight.budget.mandate import Mandate, returns
-from incentive_engine.insight.budget.views import BudgetView
+from incentive_engine.insight.budget.mandate import BudgetView, Mandate, returns
 from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.language import Message, say

@@ -27,18 +27,20 @@ from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import BoolArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
-from incentive_engine.insight.budget.mandate import Mandate, mandate_of, under_mandate
+from incentive_engine.insight.budget.mandate import (
+    BudgetView,
+    Mandate,
+    budget_view,
+    conversions_without_favour,
+    mandate_of,
+    under_mandate,
+)
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.response import (
     Keep,
     budget_response,
     solve_anew,
     with_own_budget,
-)
-from incentive_engine.insight.budget.views import (
-    BudgetView,
-    budget_view,
-    conversions_without_favour,
 )
 from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings
