@@ -23,9 +23,9 @@ from incentive_engine.allocation.infeasible.relaxation import (
     units_of_excess,
 )
 from incentive_engine.allocation.integer.draft import CandidatePlan
-from incentive_engine.allocation.integer.integer_plan import round_prices
 from incentive_engine.allocation.integer.programs.core_program import selection_of
 from incentive_engine.allocation.integer.programs.cp_sat import select
+from incentive_engine.allocation.integer.rounding import round_prices
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
