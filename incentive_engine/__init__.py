@@ -22,7 +22,9 @@ Every name is imported when it is first asked for, so that the package itself lo
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from incentive_engine.on_demand import on_demand
 
 if TYPE_CHECKING:
     from incentive_engine.allocation import Certificate, FrozenPolicy, OfferChoice, Prices, User
@@ -84,26 +86,27 @@ __all__ = [
     "verify",
 ]
 
-_HOMES: Final = {
-    "allocation": ("Certificate", "FrozenPolicy", "OfferChoice", "Prices", "User"),
-    "config": ("Policy",),
-    "config.offer": ("Offer",),
-    "config.policy": ("Budget", "Limit"),
-    "data.scores": ("ScoreTable",),
-    "data.trials.trial": ("Trial",),
-    "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),
-    "library.decisions": ("decide",),
-    "library.estimator": ("UpliftEstimator",),
-    "library.evaluation": ("Evaluation",),
-    "library.model": ("UpliftModel", "evaluate", "fit"),
-    "library.plan": ("Plan", "allocate", "response_curve"),
-    "library.runs": ("Run", "load_policy", "load_run"),
-    "stats.estimate": ("Estimate",),
-    "uplift.params": ("FitParams",),
-    "verify": ("Verification",),
-}
-"""Module to the names that stand in it."""
-_MODULE_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+_named = on_demand(
+    __name__,
+    {
+        "allocation": ("Certificate", "FrozenPolicy", "OfferChoice", "Prices", "User"),
+        "config": ("Policy",),
+        "config.offer": ("Offer",),
+        "config.policy": ("Budget", "Limit"),
+        "data.scores": ("ScoreTable",),
+        "data.trials.trial": ("Trial",),
+        "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),
+        "library.decisions": ("decide",),
+        "library.estimator": ("UpliftEstimator",),
+        "library.evaluation": ("Evaluation",),
+        "library.model": ("UpliftModel", "evaluate", "fit"),
+        "library.plan": ("Plan", "allocate", "response_curve"),
+        "library.runs": ("Run", "load_policy", "load_run"),
+        "stats.estimate": ("Estimate",),
+        "uplift.params": ("FitParams",),
+        "verify": ("Verification",),
+    },
+)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
@@ -114,11 +117,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
         from importlib.metadata import version
 
         return version("incentive-engine")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module `incentive_engine` has no attribute `{name}`")
-    found = getattr(import_module(f"incentive_engine.{_MODULE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+    return _named(name)
 
 
 def __dir__() -> list[str]:
