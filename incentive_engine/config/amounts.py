@@ -18,11 +18,6 @@ UNITS: Final = {
     "万": 10**4,
     "亿": 10**8,
 }
-LARGEST: Final = 1e18
-SMALLEST: Final = 1e-9
-"""What bounds sums lies between: beyond, floats cannot tell neighbours apart, or divide."""
-OF_PLAN: Final = " of spent"
-"""What follows a percentage of the plan's own total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ class Bound:
         '7% of spent'
         """
         share = f"{self.value * 100:.10g}%"
-        return (share + OF_PLAN * self.of_plan) if self.is_share else f"{self.value:.12g}"
+        return (share + " of spent" * self.of_plan) if self.is_share else f"{self.value:.12g}"
 
 
 def parse_amount(text: object) -> float:
@@ -77,7 +72,9 @@ def parse_sum(text: object) -> float:
         As `parse_amount`, or when it is too large or too near to 0.
     """
     number = parse_amount(text)
-    if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+    # beyond these, floats cannot tell neighbours apart, or divide
+    smallest, largest = 1e-9, 1e18
+    if abs(number) > largest or 0 < abs(number) < smallest:
         if abs(number) > 1:
             large = say("`{text}` is too large to be an amount; write another unit", text=text)
             raise ValueError(large)
@@ -196,7 +193,7 @@ def parse_bound(text: object) -> Bound:
         return text
     if isinstance(text, str) and "%" in text:
         share, _, whole = text.partition("%")
-        of_plan = whole.split() == OF_PLAN.split()
+        of_plan = whole.split() == ["of", "spent"]
         return Bound(parse_share(f"{share}%" if of_plan else text), is_share=True, of_plan=of_plan)
     return Bound(parse_sum(text))
 
@@ -209,4 +206,4 @@ def write_bound(bound: Bound) -> float | str:
     """
     if not bound.is_share:
         return bound.value
-    return f"{Decimal(repr(bound.value)) * 100:f}%" + OF_PLAN * bound.of_plan
+    return f"{Decimal(repr(bound.value)) * 100:f}%" + " of spent" * bound.of_plan

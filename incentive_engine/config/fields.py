@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -36,7 +36,7 @@ from incentive_engine.config.document.places import DocumentSource, Loc
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
 from incentive_engine.errors import ConfigError
-from incentive_engine.language import Code, say
+from incentive_engine.language import Code, Text, say
 
 
 class Configuration(ModelMetaclass):
@@ -117,9 +117,6 @@ def _scalar(value: object) -> object:
     return value
 
 
-BESIDE: Final = "paths start from the folder of this file"
-
-
 def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bool) -> Path:
     """Return a file's path from the folder of the document that names it."""
     context = info.context
@@ -133,8 +130,12 @@ def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bo
             if full.is_dir()
             else say("no file `{path}`", path=path)
         )
-        reject(FieldProblem((), what, expected, BESIDE))
+        reject(_not_there(what, expected))
     return full
+
+
+def _not_there(what: Text, expected: str) -> FieldProblem:
+    return FieldProblem((), what, expected, "paths start from the folder of this file")
 
 
 def _location(value: object, info: ValidationInfo) -> object:
@@ -151,13 +152,9 @@ def _location(value: object, info: ValidationInfo) -> object:
     if context and context.require_data and (path := location.path) is not None:
         if location.is_pattern:
             if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
-                reject(
-                    FieldProblem(
-                        (), say("no file is called like `{value}`", value=value), table, BESIDE
-                    )
-                )
+                reject(_not_there(say("no file is called like `{value}`", value=value), table))
         elif not path.exists():
-            reject(FieldProblem((), say("no file `{value}`", value=value), table, BESIDE))
+            reject(_not_there(say("no file `{value}`", value=value), table))
     return location
 
 

@@ -29,8 +29,11 @@ VERBS: Final[Mapping[str, str]] = {
 }
 """What a declaration may ask for, and what is written behind it: kinds of events, or `amount` or
 `category`, the column that it is about."""
-DATED: Final = re.compile(r"\d{4}-?\d{2}")
-"""How a point in time begins, and a column's name does not."""
+
+
+def is_dated(text: str) -> bool:
+    """Return whether a text begins as a point in time does, and a column's name does not."""
+    return re.match(r"\d{4}-?\d{2}", text) is not None
 
 
 def _as_tuple(value: object) -> object:
@@ -42,7 +45,7 @@ def _as_tuple(value: object) -> object:
 def _moment_or_column(value: object) -> object:
     if isinstance(value, datetime):
         value = str(value)
-    if isinstance(value, str) and DATED.match(value):
+    if isinstance(value, str) and is_dated(value):
         try:
             datetime.fromisoformat(value)
         except ValueError:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Final
 
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit, Policy
-from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED, MONEY_MEASURES, SPEND
+from incentive_engine.domain import (
+    CONVERSION,
+    ISSUED,
+    MONEY_MEASURES,
+    OFFER_MEASURES,
+    OUTCOMES,
+    SPEND,
+)
 from incentive_engine.language import Message, Text, say
 
+
 # the first three a model learns from a trial
-KNOWN: Final = (CONVERSION, SPEND, COST, FACE, ISSUED)
-
-
 def doubts(policy: Policy) -> tuple[Message, ...]:
     """Return what a planner should look at again, each with its place."""
     return tuple(_doubts(policy))
+
+
+def _known() -> tuple[str, ...]:
+    """Return the measures that every policy knows; a score table may have others."""
+    return (*OUTCOMES, *sorted(OFFER_MEASURES))
 
 
 def _doubts(policy: Policy) -> Iterator[Message]:
@@ -25,11 +34,11 @@ def _doubts(policy: Policy) -> Iterator[Message]:
     for measure, weight in policy.objective.maximise.items():
         if weight < 0 and measure in {CONVERSION, SPEND}:
             yield say("doubt.negative", place=place, measure=measure, weight=f"{weight:g}")
-        if measure not in KNOWN:
+        if measure not in _known():
             yield _unknown(measure, place)
     for index, limit in enumerate(policy.limits):
         for measure in (limit.sum, *(limit.ratio or ())):
-            if measure is not None and measure not in KNOWN:
+            if measure is not None and measure not in _known():
                 yield _unknown(measure, policy.locate(("limits", index)))
         for key, bound in (("at_least", limit.at_least), ("at_most", limit.at_most)):
             if bound is not None:
@@ -41,9 +50,10 @@ def _doubts(policy: Policy) -> Iterator[Message]:
 
 
 def _unknown(measure: str, place: str) -> Message:
-    if near := get_close_matches(measure, KNOWN, n=1):
+    known = _known()
+    if near := get_close_matches(measure, known, n=1):
         return say("doubt.unknown_near", place=place, measure=measure, near=near[0])
-    return say("doubt.unknown", place=place, measure=measure, known=", ".join(KNOWN))
+    return say("doubt.unknown", place=place, measure=measure, known=", ".join(known))
 
 
 def _odd_bound(limit: Limit, bound: Bound, policy: Policy, place: str) -> Iterator[Message]:

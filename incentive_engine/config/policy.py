@@ -6,7 +6,7 @@ The string under a field is its documentation; the reference in ``docs/`` is gen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -48,8 +48,6 @@ from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import say
 
-SEASON_ERROR: Final = 0.05
-"""Relative error of a forecast total where the planner knows no better."""
 Basis = Literal["expected", "face", "at-risk"]
 
 
@@ -156,6 +154,9 @@ class Limit(Model):
 class Budget(Model):
     """The pool of money."""
 
+    SEASON_ERROR: ClassVar[float] = 0.05
+    """Relative error of a forecast total where the planner knows no better."""
+
     amount: Money
     """Currency units."""
     basis: Basis = "expected"
@@ -173,7 +174,7 @@ class Budget(Model):
     @property
     def forecast_error(self) -> float:
         """The relative standard error of the forecast of the total cost."""
-        return SEASON_ERROR if self.cost_error is None else self.cost_error
+        return self.SEASON_ERROR if self.cost_error is None else self.cost_error
 
 
 class Approval(Model):

@@ -47,7 +47,6 @@ Strategy = Literal[
     "engine", "engine-unweighted", "oracle", "oracle-unweighted",
     "engine-learning", "engine-naive",
 ]  # fmt: skip
-STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 EXPLORING: Final = "engine-learning"
 """The strategy that has some users explore and learns from them."""
 LEARNING: Final[tuple[Strategy, ...]] = (EXPLORING, "engine-naive")
@@ -148,7 +147,9 @@ class Scenario(Document):
     """The market, with `source: world`."""
     trial: Replay | None = None
     """The replay, with `source: trial`."""
-    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1, strict=False)] = STRATEGIES[:9]
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1, strict=False)] = get_args(
+        Strategy
+    )[:9]
     """The ways of handing out offers that are compared."""
     baseline: Strategy = "nobody"
     """The strategy against which gains are stated: the former method, or nobody."""

@@ -15,13 +15,18 @@ from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import LANGUAGES, Code, Text, language, named
 from incentive_engine.language import say as message
 
-SPOKEN: ContextVar[Code] = ContextVar("SPOKEN", default="en")
+_spoken: ContextVar[Code] = ContextVar("spoken", default="en")
 """The language of this command."""
+
+
+def speak_in(code: Code) -> None:
+    """Let this command speak a language."""
+    _spoken.set(code)
 
 
 def spoken() -> Code:
     """Return the language that this command speaks."""
-    return SPOKEN.get()
+    return _spoken.get()
 
 
 def spoken_at_home() -> Code:

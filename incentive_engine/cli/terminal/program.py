@@ -14,9 +14,8 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.terminal.help import speak
-from incentive_engine.cli.terminal.output import SPOKEN, spoken, taken_language
+from incentive_engine.cli.terminal.output import speak_in, spoken, taken_language
 from incentive_engine.cli.terminal.signals import (
-    INTERRUPTED,
     Stop,
     ends_soon,
     exit_code,
@@ -26,10 +25,6 @@ from incentive_engine.cli.terminal.surroundings import check_surroundings, in_wo
 from incentive_engine.cli.terminal.usage import wrong_usage
 from incentive_engine.errors import IncentiveError
 from incentive_engine.language import language
-
-USAGE_ERROR: Any = (
-    typer.BadParameter.__base__
-)  # Typer brings its own Click, or uses the public one
 
 
 def run() -> NoReturn:
@@ -66,20 +61,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     stop = Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # Typer brings its own Click, or uses the public one
+    usage_error: Any = typer.BadParameter.__base__
     try:
         code, words = taken_language(words)
-        SPOKEN.set(code)
+        speak_in(code)
         check_surroundings(words)
         with ends_soon(stop):
             sys.exit(_run(words or ["--help"]))
     except IncentiveError as error:
         _fail(error, message=error.text(spoken()), code=error.exit_code, debug=debug)
-    except USAGE_ERROR as error:
+    except usage_error as error:
         where = error.ctx.command_path if error.ctx else "incentive"
         message = wrong_usage(where, error.format_message()).text(spoken())
         _fail(error, message=message, code=2, debug=debug)
     except KeyboardInterrupt as error:
-        _fail(error, message=_told("stopped"), code=INTERRUPTED, debug=debug)
+        _fail(error, message=_told("stopped"), code=exit_code(signal.SIGINT), debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
         if (number := signal_of(error)) is not None:
             _fail(error, message=_told("stopped"), code=exit_code(number), debug=debug)
@@ -95,7 +92,7 @@ def _run(words: list[str]) -> int:
     if spoken() != "en":
         speak(command, language(spoken()))
     result = command.main(args=words, prog_name="incentive", standalone_mode=False)
-    if result == INTERRUPTED:  # what Typer makes of Ctrl-C
+    if result == exit_code(signal.SIGINT):  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 

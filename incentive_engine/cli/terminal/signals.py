@@ -10,13 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from incentive_engine.data.tables.unfinished import leave_nothing
-from incentive_engine.parallel import STOP_HEARD
-
-INTERRUPTED: Final = 130
-"""The exit code after Ctrl-C."""
+from incentive_engine.parallel import stop_heard
 
 
 class Stop:
@@ -44,7 +41,7 @@ class Stop:
 
 def exit_code(number: int) -> int:
     """Return the exit code of a process that a signal ended."""
-    return INTERRUPTED if number == signal.SIGINT else 128 + number
+    return 128 + number
 
 
 def signal_of(error: Exception) -> int | None:
@@ -84,7 +81,7 @@ def ends_soon(stop: Stop) -> Iterator[None]:
     heard, written = socket.socketpair()
     written.setblocking(False)
     ended = threading.Event()
-    STOP_HEARD.clear()
+    stop_heard.clear()
     before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(heard, stop, ended), daemon=True).start()
     try:
@@ -105,6 +102,6 @@ def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
                 continue
             if ended.wait(patience):
                 return
-            if signal.getsignal(number) is stop and not STOP_HEARD.is_set():
+            if signal.getsignal(number) is stop and not stop_heard.is_set():
                 # whatever its other threads do
                 leave_nothing(exit_code(number), "stopped; nothing half-written stays\n")

@@ -7,31 +7,9 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError, SetupError
 from incentive_engine.language import Text, message_of, say
-
-NOT_ENOUGH: Final = "use fewer users or columns, or a machine with more memory"
-REMEDIES: Final[dict[int, Text]] = {
-    errno.ENAMETOOLONG: say("choose a shorter one"),
-    errno.ENOENT: say("look at the path"),
-    errno.ENOTDIR: say("name another place"),
-    errno.EISDIR: say("name a file"),
-    errno.EACCES: say("ask for access, or name another place"),
-    errno.EPERM: say("ask for access, or name another place"),
-    errno.EROFS: say("name another place"),
-    errno.ELOOP: say("mend the links"),
-    errno.ENOSPC: say("free some space"),
-    errno.EDQUOT: say("free some space"),
-    errno.EMFILE: say("raise the limit: ulimit -n"),
-    errno.ENFILE: say("end other programs"),
-    errno.EIO: say("look at the disk"),
-    errno.EAGAIN: say("raise the limit: ulimit -u"),
-    errno.ENOMEM: NOT_ENOUGH,
-    errno.ESTALE: say("connect it again"),
-}
-"""What to do about an error of the system; other numbers are defects."""
 
 
 def open_streams() -> None:
@@ -102,10 +80,39 @@ def _check_threads() -> None:
             thread.join()
 
 
+def _remedy_of(number: int | None) -> Text | None:
+    """Return what to do about an error of the system, None where it is a defect."""
+    if number is None:
+        return None
+    remedies: dict[int, Text] = {
+        errno.ENAMETOOLONG: say("choose a shorter one"),
+        errno.ENOENT: say("look at the path"),
+        errno.ENOTDIR: say("name another place"),
+        errno.EISDIR: say("name a file"),
+        errno.EACCES: say("ask for access, or name another place"),
+        errno.EPERM: say("ask for access, or name another place"),
+        errno.EROFS: say("name another place"),
+        errno.ELOOP: say("mend the links"),
+        errno.ENOSPC: say("free some space"),
+        errno.EDQUOT: say("free some space"),
+        errno.EMFILE: say("raise the limit: ulimit -n"),
+        errno.ENFILE: say("end other programs"),
+        errno.EIO: say("look at the disk"),
+        errno.EAGAIN: say("raise the limit: ulimit -u"),
+        errno.ENOMEM: _more_memory(),
+        errno.ESTALE: say("connect it again"),
+    }
+    return remedies.get(number)
+
+
+def _more_memory() -> Text:
+    return say("use fewer users or columns, or a machine with more memory")
+
+
 def in_words(error: Exception) -> IncentiveError | None:
     """Return what an error of the system means for the caller, None where it is a defect."""
     if isinstance(error, MemoryError):
-        return SetupError(Fault("memory", "there is not enough", remedy=NOT_ENOUGH))
+        return SetupError(Fault("memory", "there is not enough", remedy=_more_memory()))
     if isinstance(error, RecursionError) and "JSON" in str(error):
         what, remedy = (
             "lists or mappings are nested too deeply",
@@ -118,8 +125,8 @@ def in_words(error: Exception) -> IncentiveError | None:
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         what, remedy = "no further one can be started", "raise the limit: ulimit -u"
         return SetupError(Fault("threads", what, remedy=remedy))
-    if isinstance(error, OSError) and error.errno in REMEDIES:
-        return DataError(Fault(_place(error), message_of(error), remedy=REMEDIES[error.errno]))
+    if isinstance(error, OSError) and (mend := _remedy_of(error.errno)) is not None:
+        return DataError(Fault(_place(error), message_of(error), remedy=mend))
     return None
 
 

@@ -11,14 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote
 
 from incentive_engine.errors import ConfigError, Fault, near_name
 from incentive_engine.language import Text, say
-
-WILD: Final = frozenset("*?[")
-"""Characters that make a path a pattern."""
 
 
 class Kind(StrEnum):
@@ -30,9 +26,16 @@ class Kind(StrEnum):
     POSTGRESQL = "postgresql"
     S3 = "s3"
 
+    @classmethod
+    def schemes(cls) -> dict[str, Kind]:
+        """Return what each scheme of a URL opens."""
+        named = {kind.value: kind for kind in cls if kind is not cls.FILES}
+        return {**named, "postgres": cls.POSTGRESQL}
 
-KINDS: Final = {kind.value: kind for kind in Kind if kind is not Kind.FILES}
-KINDS["postgres"] = Kind.POSTGRESQL
+
+def is_wild(path: str, *, letters: str = "*?[") -> bool:
+    """Return whether a path, or a part of one, is a pattern."""
+    return any(letter in path for letter in letters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +90,7 @@ class Location:
     def is_pattern(self) -> bool:
         """Whether this names files by a pattern, and no file is called like that."""
         return (
-            self.kind is Kind.FILES
-            and not WILD.isdisjoint(self.address)
-            and not os.path.lexists(self.address)
+            self.kind is Kind.FILES and is_wild(self.address) and not os.path.lexists(self.address)
         )
 
 
@@ -120,9 +121,10 @@ def parse_location(text: str, *, folder: Path | None = None) -> Location:
     if scheme is None:
         path = _absolute(text, folder)
         return Location(kind=Kind.FILES, shown=path, address=path)
-    kind = KINDS.get(scheme[1].lower())
+    schemes = Kind.schemes()
+    kind = schemes.get(scheme[1].lower())
     if kind is None:
-        near = near_name(scheme[1].lower(), KINDS)
+        near = near_name(scheme[1].lower(), schemes)
         remedy: Text = say("did you mean `{name}`?", name=near)
         if near is None:
             remedy = "a local file is named by its path"

@@ -21,7 +21,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import Text, say
 
-D = TypeVar("D", bound=Document)
+AnyDoc = TypeVar("AnyDoc", bound=Document)
 
 
 def load_policy(
@@ -48,8 +48,12 @@ def load_policy(
 
 
 def load_document(
-    model: type[D], path: Path, *, set_values: Sequence[str] = (), require_data: bool = True
-) -> D:
+    model: type[AnyDoc],
+    path: Path,
+    *,
+    set_values: Sequence[str] = (),
+    require_data: bool = True,
+) -> AnyDoc:
     """Read a file as any kind of document; see `load_policy`."""
     tree = parse_tree(_text(path), origin=str(path))
     root = _mapping(tree, path)
@@ -79,8 +83,12 @@ def policy_from_mapping(mapping: Mapping[str, object], *, where: str = "policy")
 
 
 def validated(
-    model: type[D], written: object, *, source: DocumentSource, context: FileContext | None = None
-) -> tuple[D | None, list[tuple[Place, Fault]]]:
+    model: type[AnyDoc],
+    written: object,
+    *,
+    source: DocumentSource,
+    context: FileContext | None = None,
+) -> tuple[AnyDoc | None, list[tuple[Place, Fault]]]:
     """Return the document of plain data, and what is wrong with it, each with its place."""
     try:
         document = model.model_validate(written, context=context)

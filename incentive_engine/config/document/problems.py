@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import ClassVar, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -11,13 +11,13 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from incentive_engine.config.document.places import Loc
 from incentive_engine.language import Text
 
-KIND: Final = "problem"
-"""The type under which pydantic carries a problem."""
-
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
     """What is wrong with a field, in a planner's words."""
+
+    kind: ClassVar[str] = "problem"
+    """The type under which pydantic carries it."""
 
     loc: Loc
     """The way to the field, from the model that reports it."""
@@ -30,7 +30,7 @@ class FieldProblem:
 
     def details(self) -> InitErrorDetails:
         """Return the problem as pydantic takes it."""
-        error = PydanticCustomError(KIND, "{text}", {"problem": self, "text": self._text()})
+        error = PydanticCustomError(self.kind, "{text}", {"problem": self, "text": self._text()})
         loc = tuple(part if isinstance(part, str | int) else str(part) for part in self.loc)
         return InitErrorDetails(type=error, loc=loc, input=None)
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from incentive_engine.config.document.places import DocumentSource, Loc, Place
-from incentive_engine.config.document.problems import KIND, FieldProblem
+from incentive_engine.config.document.problems import FieldProblem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
 from incentive_engine.errors import Fault, near_name, nearest
 from incentive_engine.language import Message, Text, any_of, message_of, say
@@ -50,14 +50,14 @@ def first_of(error: ValidationError) -> Text:
     line = error.errors(include_url=False)[0]
     where, kind = ".".join(map(str, line["loc"])), line["type"]
     context = line.get("ctx", {})
-    if kind == KIND:
+    if kind == FieldProblem.kind:
         what: Text = context["problem"].what
     elif kind == "value_error":
         what = message_of(context["error"])
     elif kind == "extra_forbidden":
         what = say("unknown key")
     else:
-        what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
+        what = _what(line)
     shown_what = what if isinstance(what, Message) else say(what)
     return say("{where}: {what}", where=where, what=shown_what) if where else shown_what
 
@@ -124,7 +124,7 @@ def _fault(problem: FieldProblem, source: DocumentSource) -> Fault:
 
 def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> FieldProblem:
     kind, context = line["type"], line.get("ctx", {})
-    if kind == KIND:
+    if kind == FieldProblem.kind:
         own: FieldProblem = context["problem"]
         return FieldProblem(loc, own.what, own.expected, own.remedy, own.other)
     if kind in {"extra_forbidden", "invalid_key"}:
@@ -132,9 +132,9 @@ def _problem(line: ErrorDetails, loc: Loc, *, model: object, hint: Text) -> Fiel
         return FieldProblem(loc, "unknown key", remedy=hint or nearest(str(loc[-1]), keys))
     if kind == "value_error" and isinstance(line["input"], str | int | float):
         return FieldProblem(loc, message_of(context["error"]))
-    what = WHAT[kind](line) if kind in WHAT else _wrong_type(line)
-    if kind in EXPECTED:
-        return FieldProblem(loc, what, EXPECTED[kind](context))
+    what = _what(line)
+    if (expected := _expected(kind, context)) is not None:
+        return FieldProblem(loc, what, expected)
     if kind == "literal_error":
         return _unknown_choice(line, loc)
     is_key = line["loc"][-1] == "[key]"
@@ -188,30 +188,34 @@ def _wrong_type(line: ErrorDetails) -> Text:
     return say("{value} is {kind}", value=shown(value), kind=kind)
 
 
-WHAT: Final[Mapping[str, Callable[[ErrorDetails], Text]]] = {
-    "missing": lambda _: say("is missing"),
-    "greater_than_equal": lambda line: say("{value} is too small", value=shown(line["input"])),
-    "greater_than": lambda line: say("{value} is too small", value=shown(line["input"])),
-    "less_than_equal": lambda line: say("{value} is too large", value=shown(line["input"])),
-    "less_than": lambda line: say("{value} is too large", value=shown(line["input"])),
-    "finite_number": lambda line: say("{value} is not finite", value=shown(line["input"])),
-    "string_pattern_mismatch": lambda line: say(
-        "{value} has other characters", value=shown(line["input"])
-    ),
-    "string_too_short": lambda _: say("is empty"),
-    "string_too_long": lambda line: say("has {count:,} characters", count=len(line["input"])),
-    "too_short": lambda _: say("is empty"),
-    "too_long": lambda line: say("has {count:,} items", count=len(line["input"])),
-}
-"""Pydantic's kind of error to what is wrong; every other kind is a wrong type."""
+def _what(line: ErrorDetails) -> Text:
+    """Return what is wrong, by pydantic's kind of error; every other kind is a wrong type."""
+    value = line["input"]
+    kinds: dict[str, Callable[[], Text]] = {
+        "missing": lambda: say("is missing"),
+        "greater_than_equal": lambda: say("{value} is too small", value=shown(value)),
+        "greater_than": lambda: say("{value} is too small", value=shown(value)),
+        "less_than_equal": lambda: say("{value} is too large", value=shown(value)),
+        "less_than": lambda: say("{value} is too large", value=shown(value)),
+        "finite_number": lambda: say("{value} is not finite", value=shown(value)),
+        "string_pattern_mismatch": lambda: say("{value} has other characters", value=shown(value)),
+        "string_too_short": lambda: say("is empty"),
+        "string_too_long": lambda: say("has {count:,} characters", count=len(value)),
+        "too_short": lambda: say("is empty"),
+        "too_long": lambda: say("has {count:,} items", count=len(value)),
+    }
+    return kinds.get(line["type"], lambda: _wrong_type(line))()
 
-EXPECTED: Final[Mapping[str, Callable[[Mapping[str, object]], Text]]] = {
-    "greater_than_equal": lambda context: say("at least {bound:g}", bound=context["ge"]),
-    "greater_than": lambda context: say("more than {bound:g}", bound=context["gt"]),
-    "less_than_equal": lambda context: say("at most {bound:g}", bound=context["le"]),
-    "less_than": lambda context: say("less than {bound:g}", bound=context["lt"]),
-    "string_too_long": lambda context: say("at most {bound}", bound=context["max_length"]),
-    "string_too_short": lambda _: say("some text"),
-    "too_long": lambda context: say("at most {bound:,}", bound=context["max_length"]),
-}
-"""Kinds of errors that know better than the field's type what was expected."""
+
+def _expected(kind: str, context: Mapping[str, object]) -> Text | None:
+    """Return what was expected, where the kind of error knows better than the field's type."""
+    kinds: dict[str, Callable[[], Text]] = {
+        "greater_than_equal": lambda: say("at least {bound:g}", bound=context["ge"]),
+        "greater_than": lambda: say("more than {bound:g}", bound=context["gt"]),
+        "less_than_equal": lambda: say("at most {bound:g}", bound=context["le"]),
+        "less_than": lambda: say("less than {bound:g}", bound=context["lt"]),
+        "string_too_long": lambda: say("at most {bound}", bound=context["max_length"]),
+        "string_too_short": lambda: say("some text"),
+        "too_long": lambda: say("at most {bound:,}", bound=context["max_length"]),
+    }
+    return kinds[kind]() if kind in kinds else None

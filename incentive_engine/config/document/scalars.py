@@ -18,9 +18,9 @@ from incentive_engine.language import say
 
 PlainScalar = str | int | float | bool | None
 
-PREFIX: Final = "tag:yaml.org,2002:"
-NULL, BOOL, INT = (PREFIX + name for name in ("null", "bool", "int"))
-FLOAT, STR, MAP, SEQ = (PREFIX + name for name in ("float", "str", "map", "seq"))
+NULL, BOOL, INT, FLOAT, STR, MAP, SEQ = (
+    f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "map", "seq")
+)
 
 FORMS: Final = (
     (NULL, re.compile(r"|~|null|Null|NULL")),
@@ -40,7 +40,7 @@ FORMS: Final = (
 def scalar_tag(text: str) -> str:
     """Return the tag of a scalar that stands without quotes.
 
-    >>> [scalar_tag(t).removeprefix(PREFIX) for t in ("no", "1e6", "12:30", "007", "true", "")]
+    >>> [scalar_tag(t).rpartition(":")[2] for t in ("no", "1e6", "12:30", "007", "true", "")]
     ['str', 'float', 'str', 'str', 'bool', 'null']
     """
     return next((tag for tag, form in FORMS if form.fullmatch(text)), STR)
@@ -62,7 +62,7 @@ def scalar_value(text: str, *, tag: str) -> PlainScalar:
             say(
                 "`{text}` cannot be read as {kind}",
                 text=text,
-                kind=tag.removeprefix(PREFIX),
+                kind=tag.rpartition(":")[2],
             )
         )
     if tag == NULL:

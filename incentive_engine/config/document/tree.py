@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import NamedTuple
 
 import yaml
 
@@ -93,7 +93,7 @@ class _Loader(yaml.SafeLoader):
         """Compose a node that is no alias: a value stands where it is used."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML lacks types
-            raise yaml.composer.ComposerError(None, None, ALIAS, mark)
+            raise yaml.composer.ComposerError(None, None, "an alias", mark)
         return super().compose_node(parent, index)
 
 
@@ -112,14 +112,17 @@ class _Reader:
 
     def syntax(self, error: yaml.MarkedYAMLError) -> None:
         problem, context = error.problem or "", error.context or ""
-        what = say("this is not readable as YAML: {problem}", problem=problem)
-        remedy, at_start = say("check quotes, brackets and the indent"), False
-        for part, words, advice, start in _known_complaints():
-            if part in problem or part in context:
-                what, remedy, at_start = words, advice, start
-                break
-        mark = error.context_mark if at_start and error.context_mark else error.problem_mark
-        self.fault(self.place(mark) if mark else Place(self.origin), what, remedy=remedy)
+        unknown = _Complaint(
+            "",
+            say("this is not readable as YAML: {problem}", problem=problem),
+            say("check quotes, brackets and the indent"),
+        )
+        known = (own for own in _known_complaints() if own.part in problem or own.part in context)
+        complaint = next(known, unknown)
+        at_start = complaint.at_start and error.context_mark
+        mark = error.context_mark if at_start else error.problem_mark
+        place = self.place(mark) if mark else Place(self.origin)
+        self.fault(place, complaint.what, remedy=complaint.remedy)
 
     def root(self, node: yaml.Node) -> Node:
         return self.node(node, loc=(), place=self.place(node.start_mark))
@@ -176,72 +179,69 @@ class _Reader:
             return str(node.value)
 
 
-ALIAS: Final = "an alias"
-
-
 def source_of(root: Node | None, *, origin: str) -> DocumentSource:
     """Return where each field of a tree stands."""
     return DocumentSource(origin, root.places() if root else {})
 
 
-def _known_complaints() -> tuple[tuple[str, Message, Message, bool], ...]:
-    """Return parts of PyYAML's messages, each with what a planner reads and what to do.
+class _Complaint(NamedTuple):
+    """A part of PyYAML's messages, with what a planner reads and what to do."""
 
-    At last, whether the fault lies where the construct began rather than where the parser gave up.
-    """
+    part: str
+    what: Message
+    remedy: Message
+    at_start: bool = False
+    """Whether the fault lies where the construct began rather than where the parser gave up."""
+
+
+def _known_complaints() -> tuple[_Complaint, ...]:
     return (
-        (
+        _Complaint(
             "'\\t'",
             say("a tab stands where YAML allows only spaces"),
             say("replace tabs by spaces"),
-            False,
         ),
-        (
-            ALIAS,
+        _Complaint(
+            "an alias",
             say("an alias (`*name`) is not supported"),
             say("write the value out where it is used, or quote text that begins with `*`"),
-            False,
         ),
-        (
+        _Complaint(
             "mapping values are not allowed",
             say("a `:` stands where no key can be"),
             say("check the indent, and quote text that contains `: `"),
-            False,
         ),
-        (
+        _Complaint(
             "could not find expected ':'",
             say("a key without its `:`"),
             say("write `key: value`"),
-            True,
+            at_start=True,
         ),
-        (
+        _Complaint(
             "single document",
             say("a second document begins"),
             say("keep one document per file: remove the second `---`"),
-            False,
         ),
-        (
+        _Complaint(
             "scanning a quoted scalar",
             say("a quotation mark is opened and not closed"),
             say("close it"),
-            True,
+            at_start=True,
         ),
-        (
+        _Complaint(
             "parsing a flow",
             say("a `{` or `[` is opened here and not properly closed"),
             say("check commas and closing brackets"),
-            True,
+            at_start=True,
         ),
-        (
+        _Complaint(
             "expected <block end>",
             say("the indent does not fit the lines above"),
             say("align keys of one mapping, and items of one list, in one column"),
-            False,
         ),
-        (
+        _Complaint(
             "cannot start any token",
             say("text that begins with this character needs quotes"),
             say("quote it"),
-            False,
         ),
     )

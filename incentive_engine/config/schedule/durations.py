@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -17,14 +17,15 @@ SECOND: Final = 1_000_000
 """Microseconds."""
 DAY: Final = 86_400 * SECOND
 """Microseconds of a day of history, whatever the clocks of a place do."""
-LONGEST: Final = 36_500 * DAY
-"""Sums of squares of longer ones do not fit into the integers of the kernel."""
-EXAMPLE: Final = "a length of time such as 7d, 12h or 0s"
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A length of time, and how it was written: columns are named after that."""
+
+    longest: ClassVar[int] = 36_500 * DAY
+    """Sums of squares of longer ones do not fit into the integers of the kernel."""
+    example: ClassVar[str] = "a length of time such as 7d, 12h or 0s"
 
     text: str
     micros: int
@@ -60,7 +61,7 @@ def parse_duration(text: object) -> Duration:
     if match is None:
         raise ValueError(say("{text} is no length of time", text=repr(text)))
     micros = int(match["number"]) * micros_of_unit(match["unit"])
-    if micros > LONGEST:
+    if micros > Duration.longest:
         raise ValueError(say("{text} is longer than a hundred years", text=text))
     return Duration(match[0], micros)
 
@@ -92,7 +93,7 @@ def _duration(value: object) -> object:
     try:
         return parse_duration(value)
     except ValueError as error:
-        reject(FieldProblem((), message_of(error), EXAMPLE))
+        reject(FieldProblem((), message_of(error), Duration.example))
 
 
 def _window(value: object) -> object:
@@ -110,7 +111,7 @@ DurationField = Annotated[
     Duration,
     BeforeValidator(_duration),
     PlainSerializer(str, when_used="json"),
-    Words(EXAMPLE),
+    Words(Duration.example),
 ]
 Window = Annotated[
     Duration,
