@@ -48,7 +48,7 @@ OFFER_MEASURES: Final = frozenset({FACE, ISSUED})
 
 
 class Reason(StrEnum):
-    """Why a user gets an offer, or none."""
+    """Why a user gets an offer, or none; tables of users hold its place here."""
 
     OFFERED = "offered"
     NO_GAIN = "no_gain"
@@ -56,10 +56,6 @@ class Reason(StrEnum):
     INELIGIBLE = "ineligible"
     HOLDOUT = "holdout"
     EXPLORED = "explored"
-
-
-REASONS: Final = tuple(Reason)
-"""Tables of users hold a reason as its place here."""
 
 
 def score_column(measure: str, offer: str) -> str:

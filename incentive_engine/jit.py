@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.runtime.nrt import rtsys
 
-UNREADABLE: Final = (
-    pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError, TypeError,
-    ValueError,
-)  # fmt: skip
-"""What unpickling raises on what it does not know."""
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
@@ -51,7 +46,12 @@ class KernelCache(FunctionCache):
         with self._guard_against_spurious_io_errors():
             try:
                 return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call] # numba has no types
-            except UNREADABLE:  # of an earlier version, whose types have gone, or damaged
+            except (
+                # what unpickling raises on what it does not know: of an earlier version, whose
+                # types have gone, or damaged
+                *(pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError),
+                *(KeyError, TypeError, ValueError),
+            ):
                 self.flush()  # type: ignore[no-untyped-call] # numba has no types
                 return None
 

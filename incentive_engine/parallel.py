@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TypeVar
 
 Result = TypeVar("Result")
 First = TypeVar("First")
@@ -14,7 +14,7 @@ Second = TypeVar("Second")
 Advance = Callable[[float], None]
 """Is told which further share of long work, or how many more of its parts, are done."""
 
-STOP_HEARD: Final = threading.Event()
+stop_heard = threading.Event()
 """Set where work that was asked to stop goes on, to keep what is finished of it."""
 
 _ended = threading.Event()

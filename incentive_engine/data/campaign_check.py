@@ -24,10 +24,10 @@ from incentive_engine.data.sources import Source
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.arms import check_arms
-from incentive_engine.data.trials.campaigns import CAMPAIGN, PROPENSITY
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.trials.trial import known_propensity
-from incentive_engine.data.users import OFFER, RESERVED
+from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, OUTCOMES
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say
@@ -116,7 +116,7 @@ class _Look:
         has_ids = USER_ID in self.rows.column_names
         ids = self.rows.column(USER_ID) if has_ids else pa.nulls(self.rows.num_rows)
         checks = RowChecks(where=self.where, user_id=ids)
-        if has_ids and self.whole and CAMPAIGN not in self.source.columns:
+        if has_ids and self.whole and TrialColumn.CAMPAIGN not in self.source.columns:
             checks.unique_ids()
         return checks
 
@@ -144,18 +144,18 @@ def check_users(policy: Policy, source: Source) -> TableCheck:
 def check_trial(policy: Policy, source: Source, users: Source | None) -> TableCheck:
     """Look at the log of the randomised trial."""
     names, where = source.columns, source.where
-    faults = missing_columns([USER_ID, OFFER, *OUTCOMES], names, where=where)
+    faults = missing_columns([USER_ID, TrialColumn.OFFER, *OUTCOMES], names, where=where)
     theirs = () if users is None else users.columns
     faults += unknown_features(policy, (*names, *theirs), where)
     if users is None:
         faults += missing_attributes(policy, names, where=where)
-    look = _Look.at(source, {USER_ID, OFFER, *OUTCOMES, PROPENSITY})
+    look = _Look.at(source, {USER_ID, TrialColumn.OFFER, *OUTCOMES, TrialColumn.PROPENSITY})
     checks = look.checks()
     checked_outcomes(look.rows, checks)
     known_propensity(look.rows, checks)
     arms: Counter[str] = Counter()
-    if OFFER in names:
-        arms = Counter(dict(_values(look.rows.column(OFFER))))
+    if TrialColumn.OFFER in names:
+        arms = Counter(dict(_values(look.rows.column(TrialColumn.OFFER))))
         check_arms(arms, policy, checks, whole=look.whole)
     order = [name for name in (CONTROL, *policy.offer_ids) if name in arms]
     others = [name for name, _ in arms.most_common() if name not in order]

@@ -19,10 +19,6 @@ from incentive_engine.domain import BoolArray
 Words = npt.NDArray[np.uint64]
 
 
-BLOCK: Final = 1 << 16
-"""Numbers that are written as texts together, which take memory."""
-WORD: Final = 8
-"""Bytes of a word."""
 MASK: Final = 2**64 - 1
 START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
@@ -45,10 +41,12 @@ def hash_ids(ids: Column, key: bytes) -> Words:
     number = pa.types.is_integer(column.type)
     hashed = np.empty(len(column), dtype=np.uint64)
     state = state_of(key)
-    for start in range(0, len(hashed), BLOCK):
-        some = column.slice(start, BLOCK)
+    # numbers that are written as texts together, which take memory
+    block = 1 << 16
+    for start in range(0, len(hashed), block):
+        some = column.slice(start, block)
         ends, content = text_buffers(some.cast(pa.string()) if number else some)
-        hash_texts(ends, content, state, hashed[start : start + BLOCK])
+        hash_texts(ends, content, state, hashed[start : start + block])
     return hashed
 
 
@@ -65,17 +63,17 @@ def hash_id(user_id: int | str, key: bytes) -> int:
     >>> hash_id("u7", bytes(16)) == int(hash_ids(pa.array(["u7"]), bytes(16))[0])
     True
     """
-    content = str(user_id).encode()
-    k = int.from_bytes(key[:WORD], "little"), int.from_bytes(key[WORD:], "little")
+    content, word_size = str(user_id).encode(), 8
+    k = int.from_bytes(key[:word_size], "little"), int.from_bytes(key[word_size:], "little")
     a, b, c, d = (start ^ k[place % 2] for place, start in enumerate(START))
-    last = len(content) // WORD
+    last = len(content) // word_size
     # as SipHash pads: the last word holds what is left, and the size in its highest byte
-    ending = (len(content) & 0xFF) << 56 | int.from_bytes(content[last * WORD :], "little")
+    ending = (len(content) & 0xFF) << 56 | int.from_bytes(content[last * word_size :], "little")
     for at in range(last + 1):
         word = (
             ending
             if at == last
-            else int.from_bytes(content[at * WORD : at * WORD + WORD], "little")
+            else int.from_bytes(content[at * word_size : at * word_size + word_size], "little")
         )
         a, b, c, d = _mixed(a, b, c, d ^ word, rounds=2)
         a ^= word

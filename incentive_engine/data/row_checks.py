@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,18 +25,12 @@ from incentive_engine.data.tables.arrow import (
     whole,
 )
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, Text, say
 
-NAMED_ROWS: Final = 3
-"""So many offending rows are named; the others are counted."""
 NAMED_COLUMNS: Final = 12
 """A table with more columns than this is not listed in a message."""
-
-
-LARGEST: Final = 1e15
-"""Numbers beyond this lose the hundredths of a currency unit in a float."""
 
 
 def _smallest(kind: np.dtype[Any]) -> float:
@@ -80,6 +74,11 @@ class RowChecks:
         What was found so far.
     """
 
+    LARGEST: ClassVar[float] = 1e15
+    """Numbers beyond this lose the hundredths of a currency unit in a float."""
+    NAMED_ROWS: ClassVar[int] = 3
+    """So many offending rows are named; the others are counted."""
+
     where: str
     user_id: Column
     faults: list[Fault | Refusal] = field(default_factory=list)
@@ -103,7 +102,7 @@ class RowChecks:
             refusal = Refusal(what=what, expected=expected, remedy=remedy)
             self.faults.append(refusal)
         refusal.count += len(rows)
-        left = NAMED_ROWS - len(refusal.first)
+        left = self.NAMED_ROWS - len(refusal.first)
         refusal.first += (start + rows[:left]).tolist()
 
     def numbers(self, name: str, column: Column, *, start: int = 0) -> FloatColumn:
@@ -115,7 +114,7 @@ class RowChecks:
         values = numbers(column) if is_number(column.type) else self._parsed(name, column, start)
         size = np.abs(values)
         infinite, tiny = np.isinf(size), (size > 0) & (size < _smallest(values.dtype))
-        huge = (size > LARGEST) & ~infinite
+        huge = (size > self.LARGEST) & ~infinite
         odd = infinite | tiny | huge
         if not odd.any():
             return values
@@ -126,7 +125,7 @@ class RowChecks:
             start=start,
         )
         what, expected = (
-            say("`{name}` is beyond {largest:.0e}", name=name, largest=LARGEST),
+            say("`{name}` is beyond {largest:.0e}", name=name, largest=self.LARGEST),
             "sums that can be reckoned exactly",
         )
         self.refuse(huge, what, expected=expected, remedy="use a larger unit", start=start)
@@ -210,7 +209,7 @@ class RowChecks:
             "first": tuple(map(self._named, found.first)),
         }
         text = say("{what} in {counted} ({first})", **values)
-        if found.count > NAMED_ROWS:
+        if found.count > self.NAMED_ROWS:
             text = say("{what} in {counted} ({first}, …)", **values)
         return Fault(self.where, text, found.expected, found.remedy)
 
@@ -234,6 +233,11 @@ def missing_columns(needed: Iterable[str], present: Iterable[str], *, where: str
         for name in needed
         if name not in names
     ]
+
+
+def first_rows(rows: IntArray) -> str:
+    """Return the numbers of the first offending rows, counted from 1; the others are counted."""
+    return ", ".join(f"row {row + 1}" for row in rows[: RowChecks.NAMED_ROWS])
 
 
 def near_column(name: str, names: Iterable[str]) -> Text:

@@ -16,18 +16,16 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from incentive_engine.data.tables.files import PRIVATE, atomic_directory, digest_file
+from incentive_engine.data.tables.files import atomic_directory, digest_file
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 
 ROOT: Final = Path(__file__).parents[1]
 """Where the engine's own files are."""
-ENTRY: Final = "entry.json"
-"""Lists the files of an entry with their digests; written last."""
-REMEDY: Final = "set INCENTIVE_CACHE to a directory that you may write to"
 SOURCES: Final = (
     "domain.py",
     "errors.py",
+    "on_demand.py",
     "language",
     "jit.py",
     "parallel.py",
@@ -42,8 +40,6 @@ SOURCES: Final = (
     "pipeline",
 )
 """What cached steps are made by: a change there rebuilds them. A test compares it to imports."""
-UNUSED_DAYS: Final = 60
-"""Entries that no run has used for so long are removed when another one is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +123,7 @@ class StepCache:
         """
         self._check_writable()
         folder = self._root / step
-        folder.mkdir(PRIVATE, exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)
         return folder
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
@@ -137,20 +133,20 @@ class StepCache:
         try:
             with atomic_directory(entry) as partial:
                 build(partial)
-                (partial / ENTRY).write_text(json.dumps(_digests(partial)), encoding="utf-8")
+                _list_of(partial).write_text(json.dumps(_digests(partial)), encoding="utf-8")
         except DataError:
             if not _is_whole(entry):
                 raise
 
     def _check_writable(self) -> None:
         try:
-            self._root.mkdir(PRIVATE, parents=True, exist_ok=True)
+            self._root.mkdir(0o700, parents=True, exist_ok=True)
             probe = self._root / f".{uuid4().hex}"
             probe.touch()
             probe.unlink()
         except OSError as error:
             what = say("the cache cannot be written to: {reason}", reason=error)
-            raise DataError(Fault(str(self._root), what, remedy=REMEDY)) from error
+            raise _no_place(str(self._root), what) from error
 
 
 def default_root() -> Path:
@@ -172,7 +168,12 @@ def default_root() -> Path:
         return Path.home() / ".cache" / "incentive-engine"
     except RuntimeError as error:
         what = "the user has no home directory"
-        raise DataError(Fault("cache", what, remedy=REMEDY)) from error
+        raise _no_place("cache", what) from error
+
+
+def _no_place(where: str, what: Text) -> DataError:
+    remedy = "set INCENTIVE_CACHE to a directory that you may write to"
+    return DataError(Fault(where, what, remedy=remedy))
 
 
 def _key(step: str, inputs: Mapping[str, str], sources: tuple[str, ...]) -> str:
@@ -234,20 +235,27 @@ def _digests(directory: Path) -> dict[str, str]:
     return {str(file.relative_to(directory)): digest_file(file) for file in files}
 
 
+def _list_of(entry: Path) -> Path:
+    """Return the file that lists an entry's files with their digests; it is written last."""
+    return entry / "entry.json"
+
+
 def _is_whole(entry: Path) -> bool:
     """Return whether an entry has exactly the files that it was built with."""
     try:
-        stated = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
+        stated = json.loads(_list_of(entry).read_text(encoding="utf-8"))
         present = _digests(entry)
     except (OSError, ValueError, DataError):
         return False
-    present.pop(ENTRY, None)
+    present.pop(_list_of(entry).name, None)
     return bool(stated == present)
 
 
 def _forget_unused(step: Path) -> None:
     """Remove what nothing has used for long, what killed processes left included."""
-    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    # entries that no run has used for so long
+    days = 60
+    oldest = time.time() - days * 24 * 3600
     for entry in step.iterdir():
         with suppress(OSError):  # another process may be removing it too
             if entry.stat().st_mtime < oldest:

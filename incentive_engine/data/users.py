@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from incentive_engine.config.policy import Policy
+from incentive_engine.data import memory
 from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
@@ -23,15 +24,12 @@ from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import OUTCOMES, IntArray
 from incentive_engine.errors import DataError, Fault
 
-OFFER: Final = "offer"
-RESERVED: Final = frozenset({USER_ID, OFFER, PROPENSITY, *OUTCOMES, CAMPAIGN, DECIDED_AT, ARMS})
+RESERVED: Final = frozenset({USER_ID, *TrialColumn, *OUTCOMES})
 """Columns of a trial that say what happened; they are never features."""
-BLOCK: Final = 1 << 18
-"""Users that are scored at a time; their features as numbers take 8 times what the scores do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,11 +104,11 @@ class UserFile:
         return len(self.user_id)
 
     def blocks(self) -> Iterator[UserTable]:
-        """Yield all users in the order of the file, at most `BLOCK` at a time."""
+        """Yield all users in the order of the file, as many as are scored at a time."""
         start = 0
         for table in self.source.blocks(self.features):
-            for part in range(0, table.num_rows, BLOCK):
-                rows = table.slice(part, BLOCK)
+            for part in range(0, table.num_rows, memory.MEMORY.scored_users):
+                rows = table.slice(part, memory.MEMORY.scored_users)
                 ids = self.user_id.slice(start, rows.num_rows)
                 yield UserTable(user_id=ids.to_pandas(), features=to_frame(self._alike(rows)))
                 start += rows.num_rows

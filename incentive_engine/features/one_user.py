@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,24 +12,18 @@ import pyarrow.compute as pc
 
 from incentive_engine.config.history import ANY
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.row_checks import NAMED_ROWS, counted
+from incentive_engine.data.row_checks import counted, first_rows
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.features.computing.events import features_at, in_order, sorted_events
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import FeatureProgram, build_program
-from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.computing.standard import LogContent, standard_declarations
 from incentive_engine.features.logs.log import amounts_of
-from incentive_engine.features.logs.times import ZONED, micros_of
+from incentive_engine.features.logs.times import micros_of, names_zone
 from incentive_engine.features.logs.vocabulary import Vocabulary, category_text
 from incentive_engine.language import Message, say
-
-WHERE: Final = "events"
-EVERYTHING: Final = LogContent(
-    kinds=KINDS, amounts=True, categories=True, offer_categories=True, span=1 << 62
-)
-"""A log that can answer all of the standard set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +78,7 @@ class UserHistory:
             return None
         declared = history.features
         if isinstance(declared, str):
-            declared = standard_declarations(EVERYTHING)
+            declared = standard_declarations(LogContent.everything())
         columns = [c for c in history_columns(declared, policy.offers) if c.name in wanted]
         if not columns:
             return None
@@ -157,7 +151,7 @@ class UserHistory:
         others = known.values[len(self.kinds) :]
         if others and not self.takes_any:
             what = say("no feature counts events of the kind `{kind}`", kind=others[0])
-            raise DataError(Fault(f"{WHERE}: kind", what, remedy=nearest(others[0], self.kinds)))
+            raise DataError(Fault("events: kind", what, remedy=nearest(others[0], self.kinds)))
         return np.where(codes < len(self.kinds), codes, -1).astype(np.int32)
 
     def _kept(self, campaign: Sequence[str | None] | None) -> BoolArray | None:
@@ -174,21 +168,21 @@ def _refuse_ragged(events: UserEvents, size: int) -> None:
         column = getattr(events, name)
         if column is not None and not isinstance(column, str) and len(column) != size:
             what = say("has {count} values, and `time` has {size}", count=len(column), size=size)
-            raise DataError(Fault(f"{WHERE}: {name}", what, "one value for each event"))
+            raise DataError(Fault(f"events: {name}", what, "one value for each event"))
 
 
 def _times(times: Sequence[str | int]) -> IntArray:
-    where = f"{WHERE}: time"
+    where = "events: time"
     if not times:
         return np.empty(0, dtype=np.int64)
     if isinstance(times[0], int):
         return np.asarray(_column(times, "time", pa.int64()).to_numpy(), dtype=np.int64)
     column = _column(times, "time", pa.string())
     micros = micros_of(column, zone="UTC", where=where, name="time")
-    zoned = pc.match_substring_regex(column, ZONED).to_numpy(zero_copy_only=False)
+    zoned = names_zone(column)
     if not zoned.all():
         rows = np.flatnonzero(~zoned)
-        first = ", ".join(f"row {row + 1}" for row in rows[:NAMED_ROWS])
+        first = first_rows(rows)
         what = say("names no zone in {counted} ({first})", counted=counted(len(rows)), first=first)
         raise DataError(Fault(where, what, "times such as 2026-11-10T12:00:00+08:00"))
     return micros
@@ -219,7 +213,7 @@ def _amounts(values: Sequence[int | None] | None, size: int) -> IntArray:
     if values is None:
         return np.full(size, NO_AMOUNT, dtype=np.int64)
     column = _column(values, "amount", pa.int64())
-    return amounts_of(column, where=WHERE, name="amount").astype(np.int64)
+    return amounts_of(column, where="events", name="amount").astype(np.int64)
 
 
 def _column(values: Sequence[object], name: str, kind: pa.DataType | None = None) -> pa.Array:
@@ -234,4 +228,4 @@ def _column(values: Sequence[object], name: str, kind: pa.DataType | None = None
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         what: Message = say("holds values of more than one type, or beyond 64 bits")
-        raise DataError(Fault(f"{WHERE}: {name}", what, "values of one type")) from None
+        raise DataError(Fault(f"events: {name}", what, "values of one type")) from None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,6 @@ from incentive_engine.features.logs.log import (
 )
 from incentive_engine.fleet import Fleet
 
-VERSION: Final = 1
-"""Of the files of a sharded log."""
-CONTENT: Final = "log.json"
-SPILL: Final = "spill"
-COLUMNS: Final = EventArrays._fields
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardedLog:
@@ -55,6 +49,9 @@ class ShardedLog:
     events, repeats
         Events in all shards, and how many of them repeat another one.
     """
+
+    VERSION: ClassVar[int] = 1
+    """Of the files."""
 
     directory: Path
     shards: int
@@ -75,7 +72,10 @@ class ShardedLog:
         Pages are mapped for writing of one's own, which nobody does: numba would compile the
         pass a second time for arrays that are read-only.
         """
-        arrays = [np.load(self._file(shard, f"{name}.npy"), mmap_mode="c") for name in COLUMNS]
+        arrays = [
+            np.load(self._file(shard, f"{name}.npy"), mmap_mode="c")
+            for name in EventArrays._fields
+        ]
         start = np.load(self._file(shard, "start.npy"))
         return SortedEvents(arrays=EventArrays(*map(np.asarray, arrays)), start=start)
 
@@ -131,12 +131,12 @@ def write_sharded_log(
     total = None if None in rows else sum(count or 0 for count in rows)
     shards = shards or shards_for(total)
     counts: list[LogCounts] = []
-    _spill(reader.batches(counts), directory / SPILL, shards)
+    _spill(reader.batches(counts), directory / "spill", shards)
     sizes = fleet.map(SortShard(directory), range(shards))
-    shutil.rmtree(directory / SPILL)
+    shutil.rmtree(directory / "spill")
     refuse_without_events(counts)
     content = {
-        "version": VERSION,
+        "version": ShardedLog.VERSION,
         "shards": shards,
         "kinds": reader.kinds.values,
         "categories": reader.categories.values,
@@ -144,12 +144,12 @@ def write_sharded_log(
         "events": sum(events for events, _ in sizes),
         "repeats": sum(repeats for _, repeats in sizes),
     }
-    (directory / CONTENT).write_text(json.dumps(content), encoding="utf-8")
+    (directory / "log.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def open_sharded_log(directory: Path) -> ShardedLog:
     """Return a log that `write_sharded_log` has written."""
-    content = json.loads((directory / CONTENT).read_text(encoding="utf-8"))
+    content = json.loads((directory / "log.json").read_text(encoding="utf-8"))
     return ShardedLog(
         directory=directory,
         shards=content["shards"],
@@ -219,14 +219,14 @@ class SortShard:
         return len(order), int(count_repeats(ordered, start))
 
     def _read(self, shard: int) -> tuple[pa.Array, EventArrays]:
-        file = self.directory / SPILL / shard_name(shard)
+        file = self.directory / "spill" / shard_name(shard)
         if not file.is_file() or not file.stat().st_size:
             return pa.array([], pa.string()), _no_events()
         with pa.memory_map(str(file)) as mapped:
             table = pa.ipc.open_stream(mapped).read_all()
             columns: dict[str, Any] = {
                 name: np.array(as_numpy(whole(table.column(name))))
-                for name in COLUMNS
+                for name in EventArrays._fields
                 if name in table.column_names
             }
             user = whole(table.column("user"))

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.step_cache import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
-from incentive_engine.domain import MICROS, REASONS, Choices, FloatArray, IntArray
+from incentive_engine.domain import MICROS, Choices, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.run.format import FORMAT, RunFile
 from incentive_engine.run.signature import SigningKey, sign_run
@@ -61,7 +61,7 @@ class AllocationTable:
     weight
         (n,) float64, how much the user's outcome counts.
     reason
-        (n,) int8, place in `domain.REASONS`.
+        (n,) int8, place in `domain.Reason`.
     propensity
         (n,) float64, how likely this arm was where chance decided, else 1.
     margin
@@ -214,7 +214,7 @@ def allocation_table(rows: AllocationTable, part: slice) -> pa.Table:
             "cost": as_arrow(micros / MICROS),
             "cost_micros": as_arrow(micros),
             "weight": as_arrow(rows.weight[part]),
-            "reason": chosen_texts(rows.reason[part], REASONS),
+            "reason": chosen_texts(rows.reason[part], tuple(Reason)),
             "propensity": as_arrow(rows.propensity[part]),
             "margin": _known(rows.margin, part, len(choice)),
             "smallest_budget": _known(rows.smallest_budget, part, len(choice)),

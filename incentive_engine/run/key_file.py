@@ -6,13 +6,9 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
-
-LONGEST: Final = 4096
-"""Bytes; what is longer is no key but another file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +37,20 @@ def read_secret(file: Path | None, *, option: str, variable: str) -> Secret | No
         When the file cannot be read.
     """
     where = variable if file is None else f"{option} {file}"
-    content, warnings = (_of_environment(variable), ()) if file is None else _of_file(file, where)
+    # bytes; a shorter key could be found by trying, and what is longer is another file
+    shortest, longest = 16, 4_096
+    content, warnings = _of_environment(variable), tuple[str, ...]()
+    if file is not None:
+        content, warnings = _of_file(file, where, most=longest)
     # editors end a file with a line feed, which is no part of a key
     content = content.strip()
     if file is None and not content:
         return None
-    # bytes; a shorter key could be found by trying
-    shortest = 16
-    if not shortest <= len(content) <= LONGEST:
+    if not shortest <= len(content) <= longest:
         expected = (
             say("at least {shortest}", shortest=shortest)
             if len(content) < shortest
-            else say("at most {longest}", longest=LONGEST)
+            else say("at most {longest}", longest=longest)
         )
         remedy = "make one with `openssl rand -hex 32`, and keep it"
         raise ConfigError(
@@ -65,7 +63,7 @@ def _of_environment(variable: str) -> bytes:
     return os.environ.get(variable, "").encode(errors="surrogateescape")
 
 
-def _of_file(file: Path, where: str) -> tuple[bytes, tuple[str, ...]]:
+def _of_file(file: Path, where: str, *, most: int) -> tuple[bytes, tuple[str, ...]]:
     try:
         # a FIFO that nobody writes to would be waited for
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -73,7 +71,7 @@ def _of_file(file: Path, where: str) -> tuple[bytes, tuple[str, ...]]:
             state = os.fstat(handle)
             if not stat.S_ISREG(state.st_mode):
                 raise ConfigError(Fault(where, "is no file", "a file that holds a key"))
-            return os.read(handle, LONGEST + 1), _warnings(state, file, where)
+            return os.read(handle, most + 1), _warnings(state, file, where)
         finally:
             os.close(handle)
     except OSError as error:

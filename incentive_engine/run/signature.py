@@ -15,7 +15,7 @@ import hashlib
 import hmac
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 from incentive_engine.errors import DataError, Fault, VerificationError
 from incentive_engine.language import say
@@ -25,13 +25,13 @@ from incentive_engine.run.key_file import read_secret
 from incentive_engine.run.records import write_record
 from incentive_engine.run.statements import StatedSignature
 
-VARIABLE: Final = "INCENTIVE_SIGNING_KEY"
-OPTION: Final = "--signing-key"
-ALGORITHM: Final = "HMAC-SHA-256"
-
 
 class SigningKey:
     """A key that signs runs; it shows nothing of itself."""
+
+    OPTION: ClassVar[str] = "--signing-key"
+    VARIABLE: ClassVar[str] = "INCENTIVE_SIGNING_KEY"
+    ALGORITHM: ClassVar[str] = "HMAC-SHA-256"
 
     def __init__(self, secret: bytes, *, warnings: tuple[str, ...] = ()) -> None:
         # keeps a key that serves for other things from signing by accident
@@ -61,7 +61,7 @@ def read_signing_key(file: Path | None) -> SigningKey | None:
     DataError
         When the file cannot be read.
     """
-    secret = read_secret(file, option=OPTION, variable=VARIABLE)
+    secret = read_secret(file, option=SigningKey.OPTION, variable=SigningKey.VARIABLE)
     return SigningKey(secret.content, warnings=secret.warnings) if secret else None
 
 
@@ -75,7 +75,7 @@ def sign_run(directory: Path, key: SigningKey, *, now: datetime) -> None:
     """
     content = (directory / RunFile.MANIFEST).read_bytes()
     signature = StatedSignature(
-        algorithm=ALGORITHM,
+        algorithm=key.ALGORITHM,
         key=key.fingerprint,
         signature=key.sign(content),
         at=now.isoformat(timespec="seconds"),
@@ -92,8 +92,8 @@ def signature_problem(directory: Path, key: SigningKey) -> str:
         stated = read_stated(path, StatedSignature)
     except DataError as error:
         return str(error.faults[0])
-    if stated.algorithm != ALGORITHM:
-        return f"it is signed by {stated.algorithm}, expected {ALGORITHM}"
+    if stated.algorithm != key.ALGORITHM:
+        return f"it is signed by {stated.algorithm}, expected {key.ALGORITHM}"
     if stated.key != key.fingerprint:
         return f"it is signed with the key {stated.key}, at hand is {key.fingerprint}"
     # the bytes as they are: a manifest that was only laid out anew is not what was signed
@@ -117,5 +117,9 @@ def refuse_unsigned(run: FinishedRun, key: SigningKey | None) -> None:
     demanded = run.policy.signature is not None and run.policy.signature.required
     if demanded and key is None:
         what = "the policy demands a signature, and no key is at hand to check it with"
-        remedy = say("give {option} FILE, or {variable}", option=OPTION, variable=VARIABLE)
+        remedy = say(
+            "give {option} FILE, or {variable}",
+            option=SigningKey.OPTION,
+            variable=SigningKey.VARIABLE,
+        )
         raise VerificationError(Fault(str(run.directory), what, remedy=remedy))

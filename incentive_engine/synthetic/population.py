@@ -28,9 +28,6 @@ CATEGORIES: Final = (
     "apparel", "beauty", "electronics", "food", "home", "baby", "sports", "pets",
 )  # fmt: skip
 
-LAPSED_DAYS: Final = 180
-"""A user without an order for longer than this has lapsed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SyntheticPopulation:
@@ -135,7 +132,8 @@ def _history(
     # mean orders in twelve months of each tier, before engagement
     pace = np.array([5.0, 11.0, 23.5])[tier] * np.exp(0.35 * engagement)
     if lapsed:
-        recency = np.ceil(LAPSED_DAYS + rng.exponential(150, n).clip(0, 720))
+        # 180: without an order for longer than this many days
+        recency = np.ceil(180 + rng.exponential(150, n).clip(0, 720))
         pace = pace * np.clip(1 - recency / 365, 0, None)
     orders = rng.negative_binomial(2.5, 2.5 / (2.5 + pace + 1e-9))
     if lapsed:

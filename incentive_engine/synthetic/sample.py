@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -31,15 +32,6 @@ MARKETS: Final[dict[str, Market]] = {
     "everyday": everyday(),
     "weekly": weekly(),
 }
-CAMPAIGN: Final = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
-"""When the users of a sample campaign with a log are decided on."""
-TRIAL_DAYS: Final = (120, 14)
-"""How many days earlier the last row of its trial was dealt its arm, and over how many days."""
-LOG_COLUMNS: Final = {
-    "time": "ts", "kind": "kind", "category": "category", "amount": "amount",
-}  # fmt: skip
-"""What the columns of a sample campaign's event log are."""
-ASSIGNED: Final = "assigned_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +51,17 @@ class SampleCampaign:
         What users and people of the trial did before: ``user_id``, ``ts``, ``kind``,
         ``category``, ``amount`` (cents); for a market whose people have habits.
     """
+
+    MOMENT: ClassVar = pd.Timestamp("2026-06-15 10:00", tz="Asia/Shanghai")
+    """When the users of a campaign with a log are decided on."""
+    TRIAL_DAYS: ClassVar = (120, 14)
+    """How many days earlier the last row of its trial was dealt its arm, and over how many."""
+    ASSIGNED: ClassVar = "assigned_at"
+    """The column of the trial that says when."""
+    LOG_COLUMNS: ClassVar[Mapping[str, str]] = {
+        "time": "ts", "kind": "kind", "category": "category", "amount": "amount",
+    }  # fmt: skip
+    """What the columns of its event log are."""
 
     users: pd.DataFrame
     trial: pd.DataFrame
@@ -81,13 +84,14 @@ def sample_campaign(sample: Sample) -> SampleCampaign:
     # what tells the chances of the log from those of users and trial
     logged = 2
     rng = np.random.default_rng([sample.seed, logged])
-    last, spread = TRIAL_DAYS
+    last, spread = SampleCampaign.TRIAL_DAYS
+    moment, assigned = SampleCampaign.MOMENT, SampleCampaign.ASSIGNED
     apart = pd.to_timedelta(rng.integers(0, spread * 86_400, len(trial)), unit="s")
-    trial[ASSIGNED] = CAMPAIGN - pd.Timedelta(days=last) - apart
+    trial[assigned] = moment - pd.Timedelta(days=last) - apart
     events = pd.concat(
         [
-            _log_of(users, users.habits, np.full(sample.users, CAMPAIGN.value // 1000), rng),
-            _log_of(others, others.habits, _micros(trial[ASSIGNED]), rng),
+            _log_of(users, users.habits, np.full(sample.users, moment.value // 1000), rng),
+            _log_of(others, others.habits, _micros(trial[assigned]), rng),
         ],
         ignore_index=True,
     )
@@ -115,7 +119,7 @@ def _log_of(
     """Return what people did, as a shop would log it."""
     # how far back the event log of a sample campaign reaches before the first moment
     log_days = 730
-    log = draw_log(people, habits, days=log_days + sum(TRIAL_DAYS), rng=rng)
+    log = draw_log(people, habits, days=log_days + sum(SampleCampaign.TRIAL_DAYS), rng=rng)
     person = log["person"].to_numpy()
     return pd.DataFrame(
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.data import step_cache as cache_module
-from incentive_engine.data.step_cache import ENTRY, UNUSED_DAYS, StepCache, default_root
+from incentive_engine.data.step_cache import StepCache, default_root
 from incentive_engine.errors import DataError
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_entry_is_rebuilt(cache: StepCache, harm: Callable[[Path], Non
 
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"other": "0"})])
 def test_an_entry_with_a_damaged_list_of_files_is_rebuilt(cache: StepCache, content: str) -> None:
-    (cache.run("train", {}, Builder()).path / ENTRY).write_text(content)
+    (cache.run("train", {}, Builder()).path / "entry.json").write_text(content)
     assert not cache.run("train", {}, Builder()).skipped
     assert cache.run("train", {}, Builder()).skipped
 
@@ -106,7 +106,7 @@ def test_a_file_in_the_place_of_an_entry_is_replaced(cache: StepCache) -> None:
     path = cache.run("train", {}, Builder()).path
     cache_module._discard(path)
     path.write_text("not a directory")
-    assert (cache.run("train", {}, Builder()).path / ENTRY).is_file()
+    assert (cache.run("train", {}, Builder()).path / "entry.json").is_file()
 
 
 def test_a_step_that_fails_leaves_nothing(cache: StepCache, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_no_run_has_used_for_long_goes_when_something_new_is_built(cache: S
     unused, used, young = (cache.run("train", {"trial": name}, Builder()).path for name in "abc")
     left = unused.with_name(".killed.partial")
     left.mkdir()
-    long_ago = time.time() - (UNUSED_DAYS + 1) * 24 * 3600
+    long_ago = time.time() - 61 * 24 * 3600
     for entry in (unused, used, left):
         os.utime(entry, (long_ago, long_ago))
     cache.run("train", {"trial": "b"}, Builder())

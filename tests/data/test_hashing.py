@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.hashing import BLOCK, hash_ids
+from incentive_engine.data.hashing import hash_ids
 
 KEYS = st.text(st.characters(codec="ascii", exclude_characters="\x00"), min_size=16, max_size=16)
 
@@ -17,7 +17,7 @@ def test_hashes_are_those_of_pandas(ids: list[str], key: str) -> None:
 
 
 def test_an_id_has_one_hash_wherever_it_stands() -> None:
-    ids = pa.array([f"user {i}" * (i % 5) for i in range(2 * BLOCK + 3)])
+    ids = pa.array([f"user {i}" * (i % 5) for i in range(2 * (1 << 16) + 3)])
     whole = hash_ids(ids, b"0123456789abcdef")
     assert hash_ids(ids.slice(7), b"0123456789abcdef").tolist() == whole[7:].tolist()
     assert hash_ids(ids.cast(pa.large_string()), b"0123456789abcdef").tolist() == whole.tolist()

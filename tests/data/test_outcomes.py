@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from incentive_engine.data.trials.outcomes import NOT_KNOWN, read_outcomes
+from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
 from incentive_engine.errors import DataError
 
 USERS = pa.array(["a", "b", "c", "d"])
@@ -37,7 +37,7 @@ def test_what_reached_a_user_may_be_nothing_or_unknown(tmp_path: Path, column: s
     text = f"user_id,conversion,{column}\na,0,off20\nb,0,\nc,0,control\n"
     found = read_outcomes(written(tmp_path, text), USERS, OFFERS)
     assert found.offer is not None
-    assert found.offer.tolist() == [1, -1, -1, NOT_KNOWN]
+    assert found.offer.tolist() == [1, -1, -1, Outcomes.NOT_KNOWN]
     assert (found.spend, found.cost) == (None, None)
 
 
@@ -45,7 +45,7 @@ def test_offers_may_have_numbers_for_names(tmp_path: Path) -> None:
     file = written(tmp_path, "user_id,conversion,offer_id\na,1,10\nb,0,\nc,0,20\n")
     found = read_outcomes(file, USERS, ("10", "20"))
     assert found.offer is not None
-    assert found.offer.tolist() == [0, -1, 1, NOT_KNOWN]
+    assert found.offer.tolist() == [0, -1, 1, Outcomes.NOT_KNOWN]
 
 
 def test_ids_may_be_numbers_in_one_place_and_texts_in_the_other(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL, score_column
 from incentive_engine.synthetic.market import BASKET_SIGMA
-from incentive_engine.synthetic.population import LAPSED_DAYS, REGIONS
+from incentive_engine.synthetic.population import REGIONS
 from incentive_engine.synthetic.sample import (
     MARKETS,
     SampleCampaign,
@@ -192,8 +192,8 @@ def test_what_is_known_of_people_hangs_together(
 
 def test_people_to_win_back_have_lapsed(campaigns: dict[str, SampleCampaign]) -> None:
     campaign = campaigns["winback"]
-    assert (campaign.users["recency_days"] > LAPSED_DAYS).all()
-    assert (campaign.trial["recency_days"] > LAPSED_DAYS).all()
+    assert (campaign.users["recency_days"] > 180).all()
+    assert (campaign.trial["recency_days"] > 180).all()
 
 
 def test_a_seed_gives_the_same_files_byte_for_byte(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from incentive_engine.data import memory
+from incentive_engine.data.memory import MemoryParams
 from incentive_engine.data.tables import scratch
 from incentive_engine.errors import DataError
 
@@ -15,7 +17,7 @@ MAPPED = 1 << 20
 
 @pytest.fixture(autouse=True)
 def map_beyond_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "LARGEST", MAPPED)
+    monkeypatch.setattr(memory, "MEMORY", MemoryParams(columns=MAPPED))
 
 
 def held() -> int:
@@ -45,7 +47,7 @@ def test_large_columns_keep_what_is_written_when_their_pages_are_let_go() -> Non
 def test_the_scratch_file_has_no_name_and_goes_with_the_columns(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(scratch.FOLDER, str(tmp_path))
+    monkeypatch.setenv("INCENTIVE_SCRATCH", str(tmp_path))
     made = scratch.make_room((2, MAPPED), np.float64)
     assert scratch.is_mapped()
     assert list(tmp_path.iterdir()) == []
@@ -59,14 +61,14 @@ def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
         del descriptor, offset, size
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setenv(scratch.FOLDER, str(tmp_path))
+    monkeypatch.setenv("INCENTIVE_SCRATCH", str(tmp_path))
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(DataError, match=r"has no room for 0.0 GB.*INCENTIVE_SCRATCH"):
         scratch.make_room((2, MAPPED), np.float64)
 
 
 def test_what_is_picked_is_the_entry_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "STRIDE", 2)
+    monkeypatch.setattr(memory, "MEMORY", MemoryParams(columns=MAPPED, stride=2))
     matrix = np.arange(10.0).reshape(2, 5)
     choice = np.array([0, -1, 1, 1, 0], dtype=np.int16)
     assert scratch.pick(matrix, choice).tolist() == [0.0, 0.0, 7.0, 8.0, 4.0]

@@ -13,7 +13,7 @@ from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.events import ComputedFeatures, features_at, sorted_events
 from incentive_engine.features.computing.history_columns import history_columns
-from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, Codes, EventArrays
+from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import build_program
 
 KINDS = ("order", "visit", "issue", "redeem")
@@ -134,7 +134,7 @@ def made(
         codes(log["kind"], KINDS),
         codes(log["category"], CATEGORIES),
         np.asarray(amount.fillna(NO_AMOUNT), dtype=np.int64),
-        np.where(log["known"].isna(), NEVER, known) if len(known) else known,
+        np.where(log["known"].isna(), np.iinfo(np.int64).max, known) if len(known) else known,
     )
     place = pd.Index(users)
     program = build_program(

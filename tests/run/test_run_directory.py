@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.domain import REASONS, Reason
+from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 from incentive_engine.run.directory import (
     AllocationTable,
@@ -50,7 +50,7 @@ def table(**changes: Any) -> AllocationTable:
         spend=rows["spend"].to_numpy(),
         cost_micros=rows["cost_micros"].to_numpy(),
         weight=rows["weight"].to_numpy(),
-        reason=np.array([REASONS.index(Reason(each)) for each in rows["reason"]], dtype=np.int8),
+        reason=np.array([[*Reason].index(Reason(each)) for each in rows["reason"]], dtype=np.int8),
         propensity=rows["propensity"].to_numpy(),
         margin=rows["margin"].to_numpy(),
     )

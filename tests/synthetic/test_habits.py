@@ -9,7 +9,7 @@ import pytest
 from incentive_engine.config.inputs import Sample
 from incentive_engine.synthetic.habits import draw_habitual, draw_log
 from incentive_engine.synthetic.market import everyday, react
-from incentive_engine.synthetic.sample import CAMPAIGN, SampleCampaign, sample_campaign
+from incentive_engine.synthetic.sample import SampleCampaign, sample_campaign
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_log_goes_on_after_the_moment_and_is_in_order(campaign: SampleCampai
     events = campaign.events
     assert events is not None
     assert events["ts"].is_monotonic_increasing
-    assert events["ts"].max() > CAMPAIGN
+    assert events["ts"].max() > SampleCampaign.MOMENT
     assert set(events["kind"]) == {"order", "visit", "issue", "redeem"}
     assert events.loc[events["kind"] != "order", "amount"].isna().all()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,6 @@ from incentive_engine.data.tables.scratch import let_go, make_room
 from incentive_engine.domain import COST, MICROS, OFFER_MEASURES, SPEND, score_column
 from incentive_engine.errors import Fault
 from incentive_engine.language import say
-
-LARGEST_TOTAL: Final = (2**63 - 1) / MICROS
-"""Money beyond this cannot be summed as integers of millionths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +34,9 @@ class Measures:
     missing
         (measure, offer) to the number of users for whom it is NaN, where there are any.
     """
+
+    LARGEST_TOTAL: ClassVar[float] = (2**63 - 1) / MICROS
+    """Money beyond this cannot be summed as integers of millionths."""
 
     matrices: Mapping[str, FloatColumn]
     errors: Mapping[str, FloatColumn]
@@ -88,9 +88,9 @@ def fill_measures(
         let_go()
     if filling is None:
         return Measures(matrices={}, errors={}, missing={})
-    if filling.dearest > LARGEST_TOTAL:
+    if filling.dearest > Measures.LARGEST_TOTAL:
         what = "the costs of all users are too large to be summed exactly"
-        expected = say("less than {bound:.2g} in total", bound=LARGEST_TOTAL)
+        expected = say("less than {bound:.2g} in total", bound=Measures.LARGEST_TOTAL)
         remedy = "use a larger currency unit"
         checks.faults.append(Fault(checks.where, what, expected, remedy))
     return filling.done()

@@ -19,14 +19,13 @@ from incentive_engine.data.sources.databases import database_rows
 from incentive_engine.data.sources.delta import delta_parts, is_delta
 from incentive_engine.data.sources.local_files import files_of, parts_with_folders
 from incentive_engine.data.sources.object_store import copied_here
-from incentive_engine.data.sources.parquet_files import ROWS, ParquetPart, ParquetParts
+from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetParts
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
 from incentive_engine.data.tables.formats import USER_ID, is_csv, is_gzip
 
 __all__ = [
-    "ROWS",
     "ParquetPart",
     "ParquetParts",
     "Source",

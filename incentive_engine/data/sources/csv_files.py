@@ -12,15 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from incentive_engine.data import memory
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
 LARGEST_CSV: Final = 2**31 - 2
 """Bytes; a CSV file is parsed as one block, so that all of a column decides on its type."""
-CHUNK_BYTES: Final = 1 << 22
-HEAD_BYTES: Final = 1 << 22
-"""Bytes of a file of which a sample of rows is taken."""
 
 
 def csv_columns(path: Path, *, where: str) -> tuple[str, ...]:
@@ -89,9 +87,9 @@ def csv_head(
         As `read_csv`, by these rows.
     """
     with path.open("rb") as file:
-        content = file.read(HEAD_BYTES)
+        content = file.read(memory.MEMORY.head)
     # the last row may be cut in the middle, and would count as uneven
-    if len(content) == HEAD_BYTES:
+    if len(content) == memory.MEMORY.head:
         content = content[: last_row_end(content)]
     parser = _Parser(where=where, columns=columns, ids=ids)
     return parser.read(content, len(content)).slice(0, rows)
@@ -161,7 +159,7 @@ class _Parser:
 def _check_quotes(path: Path, where: str) -> None:
     """Refuse a quote that is never closed: it would swallow the rows that follow."""
     with path.open("rb") as file:
-        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
+        quotes = sum(chunk.count(b'"') for chunk in iter(lambda: file.read(1 << 22), b""))
     if quotes % 2:
         what = "a quoted value is never closed: the number of double quotes is odd"
         expected = 'quotes inside of values doubled, as in "5"" pipe"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -12,12 +12,10 @@ from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetPart
 from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
 
-LOG: Final = "_delta_log"
-
 
 def is_delta(folder: Path) -> bool:
     """Return whether a folder is a Delta table."""
-    return (folder / LOG).is_dir()
+    return (folder / "_delta_log").is_dir()
 
 
 def delta_parts(folder: Path, *, where: str) -> ParquetParts:

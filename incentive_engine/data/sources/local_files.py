@@ -5,18 +5,14 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote
 
-from incentive_engine.config.access.location import WILD, Location
+from incentive_engine.config.access.location import Location, is_wild
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.tables.files import check_suffix, unreadable
-from incentive_engine.data.tables.formats import PARQUET, is_csv, is_gzip
+from incentive_engine.data.tables.formats import is_csv, is_gzip, is_parquet
 from incentive_engine.errors import DataError, Fault
-
-NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
-"""What writers of partitioned folders call a missing value."""
 
 
 def files_of(location: Location) -> list[Path]:
@@ -57,7 +53,7 @@ def parquet_inside(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder by name; what is hidden is left out."""
     if not folder.is_dir():
         return []
-    paths = (file for file in folder.rglob("*") if file.suffix.lower() in PARQUET)
+    paths = (file for file in folder.rglob("*") if is_parquet(file))
     return sorted(f for f in paths if f.is_file() and not _is_hidden(f.relative_to(folder)))
 
 
@@ -90,7 +86,7 @@ def _root(location: Location) -> Path:
         return path if path.is_dir() else path.parent
     fixed = []
     for name in path.parts:
-        if not WILD.isdisjoint(name):
+        if is_wild(name):
             break
         fixed.append(name)
     return Path(*fixed)
@@ -102,8 +98,13 @@ def _folder_values(file: Path, root: Path) -> Mapping[str, str]:
     return {unquote(name): unquote(value) for name, value in pairs}
 
 
+def _is_null(text: str) -> bool:
+    # what writers of partitioned folders call a missing value
+    return text == "__HIVE_DEFAULT_PARTITION__"
+
+
 def _is_integer(text: str) -> bool:
-    return text == NULL_PARTITION or (text.isascii() and str(_int(text)) == text)
+    return _is_null(text) or (text.isascii() and str(_int(text)) == text)
 
 
 def _int(text: str) -> int | None:
@@ -112,7 +113,7 @@ def _int(text: str) -> int | None:
 
 
 def _value(text: str, numeric: bool) -> int | str | None:  # noqa: FBT001 - called beside its name
-    if text == NULL_PARTITION:
+    if _is_null(text):
         return None
     return int(text) if numeric else text
 

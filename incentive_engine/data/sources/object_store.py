@@ -8,10 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.config.access.location import WILD, Location, local
-from incentive_engine.data.sources.delta import LOG
+from incentive_engine.config.access.location import Location, is_wild, local
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.formats import CSV, GZIP, PARQUET
+from incentive_engine.data.tables.formats import is_parquet, is_table
 from incentive_engine.errors import DataError, Fault
 
 
@@ -61,7 +60,9 @@ def copied_here(location: Location) -> Location:
 def _opened(address: str) -> tuple[Any, str]:
     from pyarrow.fs import FileSystem
 
-    wild = next((place for place, letter in enumerate(address) if letter in WILD - {"?"}), None)
+    wild = next(
+        (place for place, letter in enumerate(address) if is_wild(letter, letters="*[")), None
+    )
     if wild is None:
         store, base = FileSystem.from_uri(address)
         return store, str(base)
@@ -74,7 +75,7 @@ def _opened(address: str) -> tuple[Any, str]:
 def _fixed(base: str) -> Path:
     """Return the folder below which folder names count: up to the first pattern."""
     names = base.split("/")
-    wild = next((place for place, name in enumerate(names) if not WILD.isdisjoint(name)), None)
+    wild = next((place for place, name in enumerate(names) if is_wild(name)), None)
     return Path("/".join(names[:wild]))
 
 
@@ -85,14 +86,10 @@ def _listed(store: Any, base: str) -> list[Any]:  # noqa: ANN401 - pyarrow has n
     info = store.get_file_info(base)
     if info.type == FileType.File:
         return [info]
-    pattern = not WILD.isdisjoint(base)
+    pattern = is_wild(base)
     selector = FileSelector(str(_fixed(base)), recursive=True, allow_not_found=True)
     files = [file for file in store.get_file_info(selector) if file.type == FileType.File]
-    wanted = [
-        file
-        for file in files
-        if file.path.lower().endswith((CSV, GZIP, *PARQUET)) or f"/{LOG}/" in file.path
-    ]
+    wanted = [file for file in files if is_table(file.path) or "/_delta_log/" in file.path]
     chosen = [file for file in wanted if not pattern or _is_meant(file.path, base)]
     return sorted(chosen, key=lambda file: str(file.path))
 
@@ -113,7 +110,7 @@ def _is_meant(path: str, pattern: str) -> bool:
     names, patterns = path.split("/"), pattern.split("/")
     if _fits(names, patterns):
         return True
-    if Path(path).suffix.lower() not in PARQUET:
+    if not is_parquet(Path(path)):
         return False
     return any(
         _fits(names[:depth], patterns) and not any(name[:1] in "._" for name in names[depth:])

@@ -7,11 +7,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from incentive_engine.data import memory
 from incentive_engine.data.tables.arrow import is_text
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.types import (
@@ -23,9 +23,6 @@ from incentive_engine.data.tables.types import (
 )
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-ROWS: Final = 1 << 18
-"""Rows of a block: with twenty columns of numbers, some tens of megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +144,7 @@ class ParquetParts:
         return sum(_footer(part).num_rows for part in self.parts)
 
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield some columns of all rows, at most `ROWS` at a time, each block of one type.
+        """Yield some columns of all rows, some at a time, each block of one type.
 
         Raises
         ------
@@ -159,7 +156,7 @@ class ParquetParts:
                 # with pre_buffer, row groups that were read stay in memory
                 with pq.ParquetFile(part.path, pre_buffer=False) as file:
                     present = [name for name in columns if name in file.schema_arrow.names]
-                    for batch in file.iter_batches(ROWS, columns=present):
+                    for batch in file.iter_batches(memory.MEMORY.rows, columns=present):
                         # a column `a` also brings `a.b`, hence the selection
                         table = pa.Table.from_batches([batch]).select(present)
                         yield self._completed(table, part, columns, batch.num_rows)

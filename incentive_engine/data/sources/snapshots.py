@@ -12,21 +12,17 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.data.sources.csv_files import CHUNK_BYTES, LARGEST_CSV, csv_columns, read_csv
+from incentive_engine.data.sources.csv_files import LARGEST_CSV, csv_columns, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetPart
-from incentive_engine.data.step_cache import StepCache
+from incentive_engine.data.step_cache import Step, StepCache
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.formats import USER_ID, is_gzip
 from incentive_engine.data.tables.types import refuse_repeated
 from incentive_engine.errors import DataError, Fault
-
-STEP: Final = "source"
-TABLE: Final = "table.parquet"
 
 
 def versioned_snapshot(
@@ -41,20 +37,27 @@ def versioned_snapshot(
     build
         Writes the Parquet file.
     """
-    step = StepCache().run(STEP, version, lambda directory: build(directory / TABLE))
-    return ParquetPart(path=step.path / TABLE, shown=where)
+    return _part(StepCache().run("source", version, lambda folder: build(_rows(folder))), where)
 
 
 def fresh_snapshot(where: str, build: Callable[[Path], None]) -> ParquetPart:
     """Return rows that have to be read to know whether they have changed."""
     cache = StepCache()
-    with tempfile.TemporaryDirectory(dir=cache.scratch(STEP)) as folder:
-        rows = Path(folder) / TABLE
+    with tempfile.TemporaryDirectory(dir=cache.scratch("source")) as folder:
+        rows = _rows(Path(folder))
         build(rows)
         # a server does not tell versions: the rows themselves are the version
         version = {"rows": digest_file(rows)}
-        step = cache.run(STEP, version, lambda directory: _move(rows, directory / TABLE))
-    return ParquetPart(path=step.path / TABLE, shown=where)
+        step = cache.run("source", version, lambda entry: _move(rows, _rows(entry)))
+    return _part(step, where)
+
+
+def _rows(folder: Path) -> Path:
+    return folder / "table.parquet"
+
+
+def _part(step: Step, where: str) -> ParquetPart:
+    return ParquetPart(path=_rows(step.path), shown=where)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -126,7 +129,7 @@ def _unpack(file: Path, target: Path, where: str) -> None:
     size = 0
     try:
         with gzip.open(file) as packed, target.open("wb") as out:
-            while chunk := packed.read(CHUNK_BYTES):
+            while chunk := packed.read(1 << 22):
                 size += len(chunk)
                 if size > LARGEST_CSV:
                     what, remedy = "holds more than 2 GiB of CSV", "convert it to Parquet"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,6 @@ from incentive_engine.domain import BoolArray, IntArray
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 FloatColumn: TypeAlias = npt.NDArray[Any]
 """float32 or float64, as the file has it."""
-
-
-OFFSETS: Final = np.dtype(np.int32)
-"""What arrow's `string` counts its bytes with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,7 +118,7 @@ def as_arrow(values: npt.NDArray[Any], missing: BoolArray | None = None) -> pa.A
 def text(values: Sequence[str]) -> pa.Array:
     """Return an array of texts."""
     encoded = [value.encode() for value in values]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=OFFSETS)
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
@@ -135,7 +131,7 @@ def chosen_texts(place: npt.NDArray[Any], words: Sequence[str]) -> pa.Array:
 
 def text_buffers(array: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     """Return (n + 1,) where texts begin and end, and all their bytes."""
-    counts = np.dtype(np.int64 if pa.types.is_large_string(array.type) else OFFSETS)
+    counts = np.dtype(np.int64 if pa.types.is_large_string(array.type) else np.int32)
     _, ends, content = array.buffers()
     start = array.offset * counts.itemsize
     places = np.frombuffer(ends, dtype=counts, count=len(array) + 1, offset=start)

@@ -12,19 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from incentive_engine.data.tables.formats import CSV, PARQUET
+from incentive_engine.data.tables.formats import is_parquet
 from incentive_engine.data.tables.unfinished import (
-    UNFINISHED,
     held,
+    noted,
     remove_abandoned,
     remove_path,
     unfinished_name,
 )
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
-
-PRIVATE: Final = 0o700
-"""The mode of a directory that only its owner may look into."""
 
 
 def digest_file(path: Path) -> str:
@@ -50,7 +47,7 @@ def digest_file(path: Path) -> str:
 
 def _parts_of(path: Path) -> list[Path]:
     inside = sorted(path.iterdir())
-    return [file for file in inside if file.suffix.lower() in PARQUET and file.name[0] not in "._"]
+    return [file for file in inside if is_parquet(file) and file.name[0] not in "._"]
 
 
 def _digest(path: Path) -> str:
@@ -74,7 +71,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         When `path` exists, the disk is full, or the place may not be written to.
     """
     with _in_place_of(path) as partial:
-        partial.mkdir(mode=PRIVATE)
+        partial.mkdir(mode=0o700)
         with held(partial):
             yield partial
         for file in sorted(partial.rglob("*")):
@@ -107,17 +104,15 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     partial = unfinished_name(path)
     remove_abandoned(path)
     parents = [folder for folder in path.parents if not folder.exists()]
-    UNFINISHED.add(partial)
-    try:
-        with writing_to(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield partial
-            publish(partial, path)
-    except BaseException:
-        _remove(partial, parents)
-        raise
-    finally:
-        UNFINISHED.discard(partial)
+    with noted(partial):
+        try:
+            with writing_to(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                yield partial
+                publish(partial, path)
+        except BaseException:
+            _remove(partial, parents)
+            raise
 
 
 @contextmanager
@@ -150,7 +145,7 @@ def publish(partial: Path, path: Path) -> None:
 
 def _make_private(path: Path) -> None:
     """Leave a file or directory to its owner alone: it may hold what is known of customers."""
-    path.chmod(PRIVATE if path.is_dir() else PRIVATE & ~0o111)
+    path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _remove(partial: Path, made: list[Path]) -> None:
@@ -200,7 +195,7 @@ def check_suffix(path: Path) -> None:
     DataError
         When its suffix is unknown.
     """
-    if path.suffix.lower() not in {CSV, *PARQUET}:
+    if path.suffix.lower() != ".csv" and not is_parquet(path):
         what = say("ends in `{suffix}`", suffix=path.suffix) if path.suffix else "has no suffix"
         raise DataError(Fault(str(path), what, ".csv or .parquet"))
 

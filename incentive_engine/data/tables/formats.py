@@ -6,17 +6,23 @@ from pathlib import Path
 from typing import Final
 
 USER_ID: Final = "user_id"
-CSV: Final = ".csv"
-GZIP: Final = ".csv.gz"
-PARQUET: Final = frozenset({".parquet", ".pq"})
-"""How the names of Parquet files end."""
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet by its name."""
+    return path.suffix.lower() in {".parquet", ".pq"}
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file is CSV or Parquet by its name."""
+    return name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq"))
 
 
 def is_csv(path: Path) -> bool:
     """Return whether a file is CSV by its name, compressed or not."""
-    return path.suffix.lower() not in PARQUET
+    return not is_parquet(path)
 
 
 def is_gzip(path: Path) -> bool:
     """Return whether a file is compressed CSV by its name."""
-    return path.name.lower().endswith(GZIP)
+    return path.name.lower().endswith(".csv.gz")

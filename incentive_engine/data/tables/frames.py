@@ -12,7 +12,6 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from incentive_engine.data.tables.files import atomic_file, check_suffix
-from incentive_engine.data.tables.formats import CSV
 from incentive_engine.data.tables.types import plain_table
 
 
@@ -57,7 +56,7 @@ def write_blocks(frames: Iterable[pd.DataFrame], path: Path) -> None:
     tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
     with atomic_file(path) as partial:
         first = next(tables)
-        is_csv = path.suffix.lower() == CSV
+        is_csv = path.suffix.lower() == ".csv"
         with (arrow_csv.CSVWriter if is_csv else pq.ParquetWriter)(partial, first.schema) as out:
             for table in chain([first], tables):
                 out.write_table(table)

@@ -13,24 +13,15 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.data import memory
 from incentive_engine.domain import Choices
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-LARGEST: Final = 1 << 30
-"""Bytes of one block of columns that stands in memory; with more, the engine would need about
-five times as much at once."""
-
-STRIDE: Final = 1 << 18
-"""Users that are looked at between two times of letting go."""
-
-FOLDER: Final = "INCENTIVE_SCRATCH"
-"""The environment's name of the directory for scratch files; left out: the system's own."""
 
 _mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -46,9 +37,11 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         When there is no space for the scratch file.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size <= LARGEST:
+    if size <= memory.MEMORY.columns:
         return np.empty(shape, dtype=dtype)
-    folder = os.environ.get(FOLDER) or tempfile.gettempdir()
+    # left out: the system's own
+    variable = "INCENTIVE_SCRATCH"
+    folder = os.environ.get(variable) or tempfile.gettempdir()
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             _claim(file.fileno(), size)
@@ -59,7 +52,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
             size=size / 1e9,
             reason=error,
         )
-        remedy = say("free some space, or set {folder} to another directory", folder=FOLDER)
+        remedy = say("free some space, or set {folder} to another directory", folder=variable)
         raise DataError(Fault(folder, what, remedy=remedy)) from error
     _mapped.add(pages)
     # the array keeps the mapping, and the mapping the file that has no name any more
@@ -83,13 +76,13 @@ def let_go() -> None:
 
 
 def strides(n: int) -> Iterator[slice]:
-    """Yield slices of n users, of `STRIDE` each but the last.
+    """Yield slices of n users, of `MemoryParams.stride` each but the last.
 
     >>> [rows.stop for rows in strides(600_000)]
     [262144, 524288, 600000]
     """
-    for start in range(0, n, STRIDE):
-        yield slice(start, min(start + STRIDE, n))
+    for start in range(0, n, memory.MEMORY.stride):
+        yield slice(start, min(start + memory.MEMORY.stride, n))
 
 
 def pick(matrix: npt.NDArray[Any], choice: Choices) -> npt.NDArray[Any]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-UNFINISHED: Final[set[Path]] = set()
+_unfinished: set[Path] = set()
 """What this process is writing now."""
 
 
@@ -28,6 +28,16 @@ FRESH: Final = 10.0
 def unfinished_name(path: Path) -> Path:
     """Return a new name beside a path for what becomes it."""
     return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+
+
+@contextmanager
+def noted(partial: Path) -> Iterator[None]:
+    """Let `remove_unfinished` know of something that is being written."""
+    _unfinished.add(partial)
+    try:
+        yield
+    finally:
+        _unfinished.discard(partial)
 
 
 @contextmanager
@@ -75,7 +85,7 @@ def remove_path(path: Path) -> None:
 
 def remove_unfinished() -> None:
     """Remove all that is being written, before a process ends that cannot clean up any more."""
-    for path in tuple(UNFINISHED):
+    for path in tuple(_unfinished):
         remove_path(path)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import RowChecks, counted
-from incentive_engine.data.users import OFFER
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import CONTROL
 from incentive_engine.errors import Fault
 from incentive_engine.language import say
@@ -46,7 +46,7 @@ def read_arms(column: pd.Series, policy: Policy, checks: RowChecks) -> Arms:
     missing = np.asarray(column.isna(), dtype=np.bool_)
     checks.refuse(
         missing,
-        say("`{offer}` is missing", offer=OFFER),
+        say("`{offer}` is missing", offer=TrialColumn.OFFER),
         remedy=say("write `{control}` where there was none", control=CONTROL),
     )
     names = column.astype("str")
@@ -83,7 +83,7 @@ def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: 
         if _bare(name) in meant:
             what = say(
                 "`{offer}` is `{name}` in {counted}",
-                offer=OFFER,
+                offer=TrialColumn.OFFER,
                 name=name,
                 counted=counted(count),
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,20 @@ from incentive_engine.language import say
 if TYPE_CHECKING:
     import pandas as pd
 
-CAMPAIGN: Final = "campaign"
-"""The column that names a row's campaign."""
-DECIDED_AT: Final = "decided_at"
-"""When the row's arm was drawn."""
-PROPENSITY: Final = "propensity"
-"""How likely the row's arm was."""
-ARMS: Final = "arms"
-"""The offers that the row could get, with spaces between."""
+
+class TrialColumn(StrEnum):
+    """Columns of a trial that say what was dealt, beside its users and outcomes."""
+
+    OFFER = "offer"
+    """The arm: an offer's id, or `control`."""
+    PROPENSITY = "propensity"
+    """How likely the row's arm was."""
+    CAMPAIGN = "campaign"
+    """Which campaign the row is of."""
+    DECIDED_AT = "decided_at"
+    """When the row's arm was drawn."""
+    ARMS = "arms"
+    """The offers that the row could get, with spaces between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,14 +40,15 @@ class Campaigns:
     Attributes
     ----------
     names
-        From the oldest to the newest, by their rows' `DECIDED_AT`; those without one come before
-        all others, as they appear.
+        From the oldest to the newest, by their rows' `TrialColumn.DECIDED_AT`; those without one
+        come before all others, as they appear.
     code : (n,) int16
         Each row's place among them.
     person : n texts or integers
         Who the row is about; one person may have a row in each campaign.
     reach : (n, k) bool
-        Which offers the row could get: those of `ARMS`, or else those that its campaign dealt.
+        Which offers the row could get: those of `TrialColumn.ARMS`, or else those that its
+        campaign dealt.
     """
 
     names: tuple[str, ...]
@@ -72,25 +80,33 @@ def read_campaigns(
     arm
         (n,) int16; 0 control, j offer j − 1, −1 an arm that the policy does not offer.
     """
-    if CAMPAIGN not in frame:
+    if TrialColumn.CAMPAIGN not in frame:
         return None
     import pandas as pd  # half a second that a plan from scores does not need
 
-    given = frame[CAMPAIGN]
+    given = frame[TrialColumn.CAMPAIGN]
     checks.refuse(
         given.isna().to_numpy(),
-        say("`{name}` is missing", name=CAMPAIGN),
+        say("`{name}` is missing", name=TrialColumn.CAMPAIGN),
         expected="the name of a campaign in each row",
     )
     label = given.astype(str)
     names = tuple(label.drop_duplicates())
-    if DECIDED_AT in frame:
-        first = pd.to_datetime(frame[DECIDED_AT], utc=True, errors="coerce").groupby(label).min()
+    if TrialColumn.DECIDED_AT in frame:
+        first = (
+            pd.to_datetime(frame[TrialColumn.DECIDED_AT], utc=True, errors="coerce")
+            .groupby(label)
+            .min()
+        )
         undated = [name for name in names if pd.isna(first[name])]
         dated = sorted((first[name], name) for name in names if name not in undated)
         names = (*undated, *(name for _, name in dated))
     code = pd.Index(names).get_indexer(pd.Index(label)).astype(np.int16)
-    twice = frame.assign(**{CAMPAIGN: label}).duplicated([USER_ID, CAMPAIGN]).to_numpy()
+    twice = (
+        frame.assign(**{TrialColumn.CAMPAIGN: label})
+        .duplicated([USER_ID, TrialColumn.CAMPAIGN])
+        .to_numpy()
+    )
     remedy = "keep one row per user and campaign"
     checks.refuse(twice, say("learn.twice", column=USER_ID), remedy=remedy)
     return Campaigns(
@@ -112,9 +128,9 @@ def _reach(
     treated = arm > 0
     dealt[code[treated], arm[treated] - 1] = True
     reach = dealt[code]
-    if ARMS in frame:
-        is_listed = frame[ARMS].notna().to_numpy()
-        levels, texts = pd.factorize(frame[ARMS].astype(str))
+    if TrialColumn.ARMS in frame:
+        is_listed = frame[TrialColumn.ARMS].notna().to_numpy()
+        levels, texts = pd.factorize(frame[TrialColumn.ARMS].astype(str))
         listed = np.array([[offer in text.split() for offer in offers] for text in texts])
         reach[is_listed] = listed.reshape(len(texts), len(offers))[levels][is_listed]
     return reach

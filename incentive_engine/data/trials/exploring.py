@@ -7,7 +7,6 @@ one user alone once the cut-off of the first is known, so that a batch and a liv
 from __future__ import annotations
 
 import hashlib
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,10 @@ from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.data.tables.arrow import Column, whole
 from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
 
-HALF: Final = 32
-"""Bits of the hash that draw the arm: the shares of m arms differ by less than m / 2³²."""
+
+def place_drawn(word: int, arms: int) -> int:
+    """Return which of some arms a hash draws, from 0 on, as `arm_drawn` does for many."""
+    return (word >> 32) * arms >> 32
 
 
 def explorer_key(seed: int) -> bytes:
@@ -136,6 +137,7 @@ def arm_drawn(words: Words, arms: IntArray) -> IntArray:
     >>> arm_drawn(np.array([0, 2**63, 2**64 - 1], dtype=np.uint64), np.array([3, 3, 3])).tolist()
     [0, 1, 2]
     """
+    # by the upper half of a hash's bits: the shares of m arms differ by less than m / 2³².
     # multiplied and not divided: remainders of a division would favour small numbers
-    upper = (words >> np.uint64(HALF)).astype(np.int64)
-    return (upper * arms) >> HALF
+    upper = (words >> np.uint64(32)).astype(np.int64)
+    return (upper * arms) >> 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.users import OFFER
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import (
     CONTROL,
     CONVERSION,
@@ -30,13 +30,6 @@ from incentive_engine.domain import (
 )
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-OFFER_ID: Final = "offer_id"
-"""How allocations and exports call the offer; a log of a trial calls it `OFFER`."""
-AT: Final = "at"
-"""When it was; times without a zone are UTC."""
-NOT_KNOWN: Final = -2
-"""Stands for an offer that the file says nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,6 +54,12 @@ class Outcomes:
     strangers
         Rows about users that the run does not have.
     """
+
+    OFFER_ID: ClassVar[str] = "offer_id"
+    """How allocations and exports call the offer; a log of a trial calls it `offer`."""
+    AT: ClassVar[str] = "at"
+    """When it was; times without a zone are UTC."""
+    NOT_KNOWN: ClassVar[int] = -2
 
     named: BoolArray
     conversion: FloatArray
@@ -92,7 +91,7 @@ class Outcomes:
             )
             expected = "what users did afterwards"
             remedy = "leave earlier purchases out, and see to the time zone"
-            raise DataError(Fault(f"{where}: {AT}", what, expected, remedy))
+            raise DataError(Fault(f"{where}: {Outcomes.AT}", what, expected, remedy))
 
 
 def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
@@ -121,7 +120,7 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
     lacking = missing_columns([USER_ID, CONVERSION], names, where=where)
     if lacking:
         raise DataError(*lacking)
-    wanted = [USER_ID, CONVERSION, SPEND, COST, OFFER, OFFER_ID, AT]
+    wanted = [USER_ID, CONVERSION, SPEND, COST, TrialColumn.OFFER, Outcomes.OFFER_ID, Outcomes.AT]
     table = source.table([name for name in wanted if name in names])
     return outcomes_of(table, user_id, offers, where=where)
 
@@ -155,7 +154,7 @@ def outcomes_of(
         all_users[place[is_of_run]] = values[is_of_run]
         return all_users
 
-    reached = None if offer is None else np.full(len(user_id), NOT_KNOWN, dtype=np.int16)
+    reached = None if offer is None else np.full(len(user_id), Outcomes.NOT_KNOWN, dtype=np.int16)
     if offer is not None and reached is not None:
         reached[place[is_of_run]] = offer[is_of_run]
     named = np.zeros(len(user_id), dtype=np.bool_)
@@ -175,13 +174,13 @@ def outcomes_of(
 
 def _moments(table: pa.Table, checks: RowChecks) -> IntArray | None:
     """Return when each row was, (r,) int64 microseconds since 1970; None without a column."""
-    if AT not in table.column_names:
+    if Outcomes.AT not in table.column_names:
         return None
-    given = table.column(AT).to_pandas()
+    given = table.column(Outcomes.AT).to_pandas()
     times = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
     checks.refuse(
         np.asarray(times.isna()),
-        say("`{at}` is no time", at=AT),
+        say("`{at}` is no time", at=Outcomes.AT),
         expected="such as 2026-11-11T20:00:00Z",
     )
     micros = times.dt.as_unit("us").astype("int64")
@@ -224,7 +223,10 @@ def _offers(
     table: pa.Table, offers: tuple[str, ...], checks: RowChecks
 ) -> npt.NDArray[np.int16] | None:
     """Return what reached each row's user, -1 for nothing; None without a column of it."""
-    name = next((each for each in (OFFER_ID, OFFER) if each in table.column_names), None)
+    name = next(
+        (each for each in (Outcomes.OFFER_ID, TrialColumn.OFFER) if each in table.column_names),
+        None,
+    )
     if name is None:
         return None
     place, is_unknown = offer_places(table.column(name), offers)

@@ -23,9 +23,9 @@ from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.arms import read_arms
-from incentive_engine.data.trials.campaigns import CAMPAIGN, PROPENSITY, Campaigns, read_campaigns
+from incentive_engine.data.trials.campaigns import Campaigns, TrialColumn, read_campaigns
 from incentive_engine.data.trials.outcomes import checked_outcomes
-from incentive_engine.data.users import OFFER, UserFile
+from incentive_engine.data.users import UserFile
 from incentive_engine.domain import OUTCOMES, BoolArray, FloatArray
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
@@ -146,14 +146,16 @@ def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Tr
 
 def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: str) -> Trial:
     """Return the trial of a table as it was read."""
-    lacking = missing_columns([USER_ID, OFFER, *OUTCOMES], table.column_names, where=where)
+    lacking = missing_columns(
+        [USER_ID, TrialColumn.OFFER, *OUTCOMES], table.column_names, where=where
+    )
     if lacking:
         raise DataError(*lacking)
     checks = RowChecks(where=where, user_id=table.column(USER_ID))
     frame = to_frame(table)
-    if CAMPAIGN not in frame:
+    if TrialColumn.CAMPAIGN not in frame:
         checks.unique_ids()
-    arms = read_arms(frame[OFFER], policy, checks)
+    arms = read_arms(frame[TrialColumn.OFFER], policy, checks)
     campaigns = read_campaigns(frame, policy.offer_ids, arms.code, checks)
     outcomes = checked_outcomes(table, checks)
     conversion, spend, cost = (outcomes[name] for name in OUTCOMES)
@@ -165,7 +167,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
     user_id = as_id(table.column(USER_ID)).to_pandas()
     if campaigns is not None:
         # one person may have a row in each campaign; both names together tell rows apart
-        user_id = user_id.astype(str) + " · " + frame[CAMPAIGN].astype(str)
+        user_id = user_id.astype(str) + " · " + frame[TrialColumn.CAMPAIGN].astype(str)
     is_offered = arms.code >= 0
     arm = arms.code[is_offered]
     conversion, spend, cost = conversion[is_offered], spend[is_offered], cost[is_offered]
@@ -177,7 +179,7 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
         conversion=_frozen(conversion),
         spend=_frozen(spend),
         cost=_frozen(cost),
-        propensity=_frozen(_propensity(logged, frame[OFFER], campaigns)[is_offered]),
+        propensity=_frozen(_propensity(logged, frame[TrialColumn.OFFER], campaigns)[is_offered]),
         ignored_rows=arms.ignored,
         counts=_counts(
             negative_spend=spend < 0,
@@ -192,15 +194,15 @@ def _checked(table: pa.Table, policy: Policy, users: UserFile | None, *, where: 
 
 def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     """Return the logged propensity, (n,) float64, NaN where there is none."""
-    if PROPENSITY not in table.column_names:
+    if TrialColumn.PROPENSITY not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    column = table.column(PROPENSITY)
-    logged = checks.numbers(PROPENSITY, column).astype(np.float64, copy=False)
+    column = table.column(TrialColumn.PROPENSITY)
+    logged = checks.numbers(TrialColumn.PROPENSITY, column).astype(np.float64, copy=False)
     outside = (logged <= 0) | (logged > 1)
     remedy = "log the probability of the arm that the row got"
     checks.refuse(
         outside,
-        say("`{propensity}` is outside (0, 1]", propensity=PROPENSITY),
+        say("`{propensity}` is outside (0, 1]", propensity=TrialColumn.PROPENSITY),
         expected="above 0 and at most 1",
         remedy=remedy,
     )
@@ -209,7 +211,8 @@ def known_propensity(table: pa.Table, checks: RowChecks) -> FloatArray:
     rare = (logged > 0) & (logged < rarest)
     expected = say("at least {rarest:.0e}", rarest=rarest)
     what = say(
-        "`{propensity}` is so small that one row would count as a million", propensity=PROPENSITY
+        "`{propensity}` is so small that one row would count as a million",
+        propensity=TrialColumn.PROPENSITY,
     )
     checks.refuse(rare, what, expected=expected, remedy=remedy)
     return logged

@@ -30,9 +30,6 @@ Words = npt.NDArray[np.uint64]
 
 NO_AMOUNT: Final = np.iinfo(np.int64).min
 """Stands where an event has no amount."""
-NEVER: Final = np.iinfo(np.int64).max
-"""Stands where nobody knows when a row arrived: it is unseen."""
-
 COUNT, LAST, FIRST, SUM, AMOUNTS, MOST, LEAST, SPAN, ACTIVE = range(9)
 CATEGORIES, DISTINCT, TOP = range(9, 12)
 MATCH, AMOUNT_SQUARES, GAP_SQUARES, LOGARITHMS = range(13, 17)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.config.history import ANY
-from incentive_engine.config.schedule.durations import LONGEST
+from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.features.computing import kernel
 from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.kernel import Codes, ProgramArrays
@@ -98,7 +98,7 @@ def build_program(
 def window_of(column: HistoryColumn) -> int:
     """Return the length of a column's window, microseconds."""
     # a window that holds every event
-    return 100 * LONGEST if column.window is None else column.window.micros
+    return 100 * Duration.longest if column.window is None else column.window.micros
 
 
 def slots_of(column: HistoryColumn, offers: tuple[str, ...]) -> tuple[Slot, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from incentive_engine.config.history import Declaration
 from incentive_engine.config.schedule.durations import parse_duration
@@ -30,6 +30,11 @@ class LogContent:
     categories: bool
     offer_categories: bool
     span: int
+
+    @classmethod
+    def everything(cls) -> Self:
+        """Return what a log has that can answer all of the standard set."""
+        return cls(kinds=KINDS, amounts=True, categories=True, offer_categories=True, span=1 << 62)
 
 
 def standard_declarations(content: LogContent) -> tuple[Declaration, ...]:

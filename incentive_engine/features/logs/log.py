@@ -24,7 +24,7 @@ from incentive_engine.data.tables.arrow import (
 )
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.features.computing.kernel import NEVER, NO_AMOUNT, EventArrays
+from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
 from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.logs.times import MISSING, micros_of
 from incentive_engine.features.logs.vocabulary import Vocabulary, as_text, fits_int64
@@ -203,8 +203,8 @@ class LogReader:
             return np.empty(0, dtype=np.int64)
         if source.log.known is None:
             return np.full(table.num_rows, np.iinfo(np.int64).min)
-        arrival = self._times(table, source, source.log.known)
-        return np.where(arrival == MISSING, NEVER, arrival)
+        # where nobody knows when a row arrived, it is unseen: a missing time is the last there is
+        return self._times(table, source, source.log.known)
 
     def _times(self, table: pa.Table, source: LogSource, name: str) -> IntArray:
         zone = source.zone(name, self.history.timezone)

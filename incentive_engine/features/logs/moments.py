@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.history import DATED
+from incentive_engine.config.history import is_dated
 from incentive_engine.data.row_checks import counted, missing_columns, near_column
 from incentive_engine.data.sources import Source
 from incentive_engine.data.tables.arrow import whole
@@ -69,7 +69,7 @@ def read_rows(
     DataError
         When a column is missing, holds no times, or a row has no moment.
     """
-    column = None if DATED.match(moment) else moment
+    column = None if is_dated(moment) else moment
     faults = missing_columns([USER_ID], table.columns, where=table.where)
     if column is not None and column not in table.columns:
         what = say("column `{column}`, which `{name}` names, is missing", column=column, name=key)

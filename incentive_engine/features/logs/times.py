@@ -12,16 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.schedule.durations import SECOND
-from incentive_engine.data.row_checks import NAMED_ROWS, counted
+from incentive_engine.data.row_checks import counted, first_rows
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
-from incentive_engine.domain import IntArray
+from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
 MISSING: Final = np.iinfo(np.int64).max
 """Stands where a time is missing."""
-ZONED: Final = r"[T ]\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 EXPECTED: Final = "times such as 2026-11-10 20:00 or 2026-11-10T12:00:00Z"
+
+
+def names_zone(column: pa.Array) -> BoolArray:
+    """Return which texts of times end with a zone."""
+    zone = r"[T ]\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
+    return _mask(pc.match_substring_regex(column, zone))
 
 
 def micros_of(column: Column, *, zone: str, where: str, name: str) -> IntArray:
@@ -98,7 +103,7 @@ def _of_text(column: pa.Array, *, zone: str, where: str, name: str) -> IntArray:
     written = _mask(
         pc.match_substring_regex(column, rf"^\s*\d{{4}}-\d{{2}}-\d{{2}}({clock})?\s*$")
     )
-    zoned = _mask(pc.match_substring_regex(column, ZONED)) & written
+    zoned = names_zone(column) & written
     trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"(\.\d{6})\d+", r"\1")
     micros = np.full(len(column), MISSING)
     stray = ~written & ~missing
@@ -114,7 +119,7 @@ def _of_text(column: pa.Array, *, zone: str, where: str, name: str) -> IntArray:
         except pa.ArrowInvalid:
             stray[rows] |= [not _is_time(text) for text in some.to_pylist()]
     if stray.any():
-        first = ", ".join(f"row {row + 1}" for row in np.flatnonzero(stray)[:NAMED_ROWS])
+        first = first_rows(np.flatnonzero(stray))
         what = say(
             "`{name}` is no time in {counted} ({first})",
             name=name,
