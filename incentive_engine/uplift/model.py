@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Eligibility, Policy
+from incentive_engine.data import memory
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import BLOCK, UserTable
+from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -223,7 +224,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     check_folds(trial, lottery, folds)
     happened = (trial.conversion > 0) | (trial.spend != 0)
     (basis, phi), downsampled = together(
-        lambda: learn_basis(matrix, encoder),
+        lambda: learn_basis(matrix, encoder, params),
         lambda: DownsampledRows.of(
             lambda some: matrix[some], happened, folds, categories=encoder.crowded, seed=seed
         ),
@@ -294,7 +295,8 @@ def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFram
         model does not know.
     """
     refuse_unknown_offers(model, policy)
-    blocks = [slice(start, start + BLOCK) for start in range(0, max(users.n_users, 1), BLOCK)]
+    block = memory.MEMORY.scored_users
+    blocks = [slice(start, start + block) for start in range(0, max(users.n_users, 1), block)]
     tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
     return pd.concat(tables, ignore_index=True)
 

@@ -15,9 +15,11 @@ from incentive_engine.language import Text, say
 
 FORMAT: Final = 8
 """Version of these files; a reader refuses any other."""
-MODEL: Final = "model.json"
-SEAL: Final = "digest"
-"""The key of the model file under which the digest of all its other content stands."""
+
+
+def model_file(directory: Path) -> Path:
+    """Return the file of a saved model; under `digest` it has that of all its other content."""
+    return directory / "model.json"
 
 
 def read_evaluation(directory: Path) -> Mapping[str, Any]:
@@ -28,7 +30,7 @@ def read_evaluation(directory: Path) -> Mapping[str, Any]:
     DataError
         As `load_model`, but only the file that is read is checked.
     """
-    content = read_model_file(directory / MODEL)
+    content = read_model_file(model_file(directory))
     # what is known of the model's quality; it may stand in the directory before the model does
     evaluation = "evaluation.json"
     if evaluation not in content.get("files", {}):
@@ -48,7 +50,7 @@ def read_model_file(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (FileNotFoundError, NotADirectoryError):
-        expected = say("a directory with {model}", model=MODEL)
+        expected = say("a directory with {model}", model=file.name)
         raise DataError(model_fault(file.parent, "holds no model", expected)) from None
     except (OSError, ValueError) as error:
         raise DataError(model_fault(file, "cannot be read as JSON")) from error
@@ -69,15 +71,15 @@ def read_model_file(file: Path) -> dict[str, Any]:
                 fault, remedy=say("update the engine, or {remedy}", remedy=fault.remedy)
             )
         raise DataError(fault)
-    inside = {name: value for name, value in content.items() if name != SEAL}
-    if content.get(SEAL) != _content_digest(inside):
+    inside = {name: value for name, value in content.items() if name != "digest"}
+    if content.get("digest") != _content_digest(inside):
         raise DataError(_changed(file))
     return inside
 
 
 def write_model_file(content: Mapping[str, Any], file: Path) -> None:
     """Write what `read_model_file` reads and checks."""
-    sealed = {**content, SEAL: _content_digest(content)}
+    sealed = {**content, "digest": _content_digest(content)}
     file.write_text(json.dumps(sealed, ensure_ascii=False, indent=1))
 
 

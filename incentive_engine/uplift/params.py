@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.errors import ConfigError, Fault, nearest
-
-STAGES: Final = (
-    "products",
-    "contrast_trees",
-    "arm_trees",
-    "averaging",
-    "calibration",
-    "prognosis",
-    "cost_stacking",
-    "cost_slope",
-)
-"""The stages that an ablation may leave out, in the order in which they run.
-
-`products` of the strongest features in the ridge · `contrast_trees` and `arm_trees` in the stack ·
-`averaging`, what weights regain for new users · `calibration` of stacked deviations ·
-`prognosis`, effects along what people would do anyway · `cost_stacking` of redemptions with
-conversions · `cost_slope` along predicted cost.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +17,24 @@ class FitParams:
     ------
     ConfigError
         When a setting is out of its range, or a stage is none of `STAGES`.
+    """
+
+    STAGES: ClassVar[tuple[str, ...]] = (
+        "products",
+        "contrast_trees",
+        "arm_trees",
+        "averaging",
+        "calibration",
+        "prognosis",
+        "cost_stacking",
+        "cost_slope",
+    )
+    """The stages that an ablation may leave out, in the order in which they run.
+
+    `products` of the strongest features in the ridge · `contrast_trees` and `arm_trees` in the
+    stack · `averaging`, what weights regain for new users · `calibration` of stacked deviations ·
+    `prognosis`, effects along what people would do anyway · `cost_stacking` of redemptions with
+    conversions · `cost_slope` along predicted cost.
     """
 
     folds: int = knob(5, 2, 50)
@@ -83,11 +83,28 @@ class FitParams:
     what deviations say: 1 is wholly."""
     prognosis_error: float = knob(0.2, 1e-3, 10.0)
     """Standard deviation of that. Larger lets fewer rows overrule the belief."""
+    relevance_restraint: float = knob(0.5, 1e-6, 1e6)
+    """Weight of the belief that a feature is as relevant as any other, in halves of a coefficient;
+    with none at all, a feature once found irrelevant could never come back."""
+    relevance_steps: int = knob(20, 1, 1_000)
+    """Steps towards the likeliest relevance in a turn."""
     ridge_coefficients: int = knob(480, 10, 5_000)
     """Coefficients of the ridge over all offers, at most: time grows with their cube. Beyond, the
     features that tell most about outcomes are kept."""
+    level_share: float = knob(0.005, 0.0, 0.5)
+    """Share of rows below which a level, or a missing value, gets no function of its own in the
+    ridge. Lower follows rarer groups, and their noise."""
+    named_values: int = knob(8, 0, 1_000)
+    """Different values up to which a number may be the name of a group (a tier, a weekday), which
+    no smooth curve describes."""
+    spend_quantile: float = knob(0.995, 0.5, 1.0)
+    """Quantile of buyers' spend at which it is cut while learning who spends more. Higher lets a
+    few large baskets decide."""
     redemptions_per_leaf: int = knob(30, 1, 10**6)
     """Redemptions that a leaf of the cost model should hold."""
+    cost_credit: float = knob(10.0, 1e-3, 1e6)
+    """Redemptions as predicted that an offer's calibration, and the stack of both forecasts of
+    cost, start from; few rows move them little."""
     cost_slope_error: float = knob(0.2, 1e-3, 10.0)
     """Standard deviation of each slope of actual on predicted cost, around 0."""
     without: tuple[str, ...] = ()
@@ -99,10 +116,10 @@ class FitParams:
             Fault(
                 "FitParams: without",
                 f"no stage is called `{stage}`",
-                remedy=nearest(stage, STAGES),
+                remedy=nearest(stage, self.STAGES),
             )
             for stage in self.without
-            if stage not in STAGES
+            if stage not in self.STAGES
         ]
         if faults:
             raise ConfigError(*faults)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,10 @@ from incentive_engine.uplift.estimates import OutOfFold
 from incentive_engine.uplift.model import EffectModel, Facts, Models
 from incentive_engine.uplift.model_files import (
     FORMAT,
-    MODEL,
     check_files,
     digest,
     model_fault,
+    model_file,
     read_model_file,
     write_model_file,
 )
@@ -41,7 +41,9 @@ from incentive_engine.uplift.nuisance.spend import SpendModel
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.support import Support
 
-OUT_OF_FOLD: Final = "out_of_fold.parquet"
+
+def _out_of_fold(directory: Path) -> Path:
+    return directory / "out_of_fold.parquet"
 
 
 def save_model(model: EffectModel, directory: Path) -> None:
@@ -52,7 +54,7 @@ def save_model(model: EffectModel, directory: Path) -> None:
         _save_chances(models.spending.buying, directory, "buying")
     models.spending.value.save(directory, "value")
     models.costing.save(directory)
-    model.out_of_fold.to_frame().to_parquet(directory / OUT_OF_FOLD, index=False)
+    model.out_of_fold.to_frame().to_parquet(_out_of_fold(directory), index=False)
     content = {
         "format": FORMAT,
         "engine": version("incentive-engine"),
@@ -72,7 +74,7 @@ def save_model(model: EffectModel, directory: Path) -> None:
         "cost": models.costing.to_json(),
         "files": {file.name: digest(file) for file in sorted(directory.iterdir())},
     }
-    write_model_file(content, directory / MODEL)
+    write_model_file(content, model_file(directory))
 
 
 def load_model(directory: Path) -> EffectModel:
@@ -83,12 +85,12 @@ def load_model(directory: Path) -> EffectModel:
     DataError
         When a file is missing, was changed since, or comes from another version.
     """
-    content = read_model_file(directory / MODEL)
+    content = read_model_file(model_file(directory))
     check_files(content, directory)
     try:
         return _model(content, directory)
     except (KeyError, TypeError, ValueError) as error:
-        fault = model_fault(directory / MODEL, "does not describe a model")
+        fault = model_fault(model_file(directory), "does not describe a model")
         raise DataError(fault) from error
 
 
@@ -100,13 +102,13 @@ def read_out_of_fold(directory: Path) -> OutOfFold:
     DataError
         As `load_model`, but only the file that is read is checked.
     """
-    content = read_model_file(directory / MODEL)
-    check_files(content, directory, only=OUT_OF_FOLD)
+    content = read_model_file(model_file(directory))
+    check_files(content, directory, only=_out_of_fold(directory).name)
     try:
-        frame = pd.read_parquet(directory / OUT_OF_FOLD)
+        frame = pd.read_parquet(_out_of_fold(directory))
         return OutOfFold.from_frame(frame, tuple(content["offers"]))
     except (KeyError, TypeError, ValueError) as error:
-        fault = model_fault(directory / MODEL, "does not describe a model")
+        fault = model_fault(model_file(directory), "does not describe a model")
         raise DataError(fault) from error
 
 
@@ -115,7 +117,7 @@ def _model(content: Mapping[str, Any], directory: Path) -> EffectModel:
     converting = _load_chances(content["conversion"], directory, "conversion")
     count = len(converting.outcome.models)
     buying = content["buying"] and _load_chances(content["buying"], directory, "buying")
-    frame = pd.read_parquet(directory / OUT_OF_FOLD)
+    frame = pd.read_parquet(_out_of_fold(directory))
     return EffectModel(
         facts=Facts(
             trial=content["trial"],

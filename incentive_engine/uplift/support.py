@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from incentive_engine.parallel import in_blocks, side_by_side
 from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.randomisation import Randomisation
 from incentive_engine.uplift.systematic_sample import evenly
-
-ENOUGH: Final = 0.5
-"""Share of an arm's usual frequency from which on a group is told as well as any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +34,9 @@ class Support:
         Chance of an arm given the features, for those arms alone that some group lacks.
     """
 
+    ENOUGH: ClassVar[float] = 0.5
+    """Share of an arm's usual frequency from which on a group is told as well as any other."""
+
     low: FloatArray
     high: FloatArray
     usual: FloatArray
@@ -50,7 +50,7 @@ class Support:
         """
         weight = np.tile(self._within(matrix)[:, None], (1, len(self.usual) - 1))
         for arm, model in self.arms.items():
-            frequent = model.predict(matrix, folds=None) / (ENOUGH * self.usual[arm])
+            frequent = model.predict(matrix, folds=None) / (self.ENOUGH * self.usual[arm])
             columns = slice(None) if arm == 0 else slice(arm - 1, arm)
             weight[:, columns] *= frequent.clip(0.0, 1.0)[:, None]
         return weight
@@ -114,7 +114,7 @@ def learn_support(
         )
         expected = lottery.share[some, each]
         chance = model.predict(sample, folds=None)
-        missing = (expected > 0) & (chance < ENOUGH * usual[each])
+        missing = (expected > 0) & (chance < Support.ENOUGH * usual[each])
         return model if missing.any() else None
 
     models = dict(enumerate(side_by_side(fit_arm, k)))

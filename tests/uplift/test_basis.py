@@ -6,7 +6,8 @@ import pytest
 
 from incentive_engine.domain import FloatArray, Floats
 from incentive_engine.uplift.boosting.features import learn_encoder
-from incentive_engine.uplift.effects.basis import FEW_VALUES, Basis, learn_basis
+from incentive_engine.uplift.effects.basis import Basis, learn_basis
+from incentive_engine.uplift.params import FIT
 
 
 def learned(column: pd.Series) -> tuple[Basis, Floats]:
@@ -28,13 +29,13 @@ def rng() -> np.random.Generator:
 
 
 def test_a_number_with_few_values_may_jump_from_one_to_the_next(rng: np.random.Generator) -> None:
-    tier = rng.integers(1, FEW_VALUES + 1, 4000)
+    tier = rng.integers(1, FIT.named_values + 1, 4000)
     phi = learned(pd.Series(tier))[1]
-    assert unexplained(phi, rng.normal(size=FEW_VALUES + 1)[tier]) < 1e-12
+    assert unexplained(phi, rng.normal(size=FIT.named_values + 1)[tier]) < 1e-12
 
 
 def test_a_number_with_many_values_is_a_smooth_curve(rng: np.random.Generator) -> None:
-    count = rng.integers(0, FEW_VALUES + 1, 4000)
+    count = rng.integers(0, FIT.named_values + 1, 4000)
     assert learned(pd.Series(count))[1].shape[1] == 2
 
 

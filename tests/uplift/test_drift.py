@@ -84,15 +84,15 @@ def test_unseen_levels_and_new_gaps_are_drift(learned: tuple[Known, EffectModel]
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 0.95, 0.99])
 def test_a_flag_that_moves_is_seen_whatever_most_people_have(share: float) -> None:
     before, after = (np.repeat([0, 1], n).astype(np.float32) for n in _ones(share, 0.3))
-    whole, _ = stability(before, after, whole=True)
-    assert stability(before, after, whole=False)[0] == pytest.approx(whole, rel=1e-6)
+    whole, _ = stability(before, after, whole=True, alarms=0.001)
+    assert stability(before, after, whole=False, alarms=0.001)[0] == pytest.approx(whole, rel=1e-6)
 
 
 def test_a_feature_that_no_row_looked_at_has_may_fill_up() -> None:
     empty = np.full(1_000, np.nan, dtype=np.float32)
     filled = np.where(np.arange(1_000) % 2, empty, np.float32(1))
-    assert stability(empty, filled, whole=False)[0] > 1
-    assert stability(empty, empty, whole=False)[0] == pytest.approx(0)
+    assert stability(empty, filled, whole=False, alarms=0.001)[0] > 1
+    assert stability(empty, empty, whole=False, alarms=0.001)[0] == pytest.approx(0)
 
 
 def _ones(*shares: float) -> list[list[int]]:

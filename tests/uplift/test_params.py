@@ -10,7 +10,7 @@ import pytest
 
 from incentive_engine.errors import ConfigError
 from incentive_engine.uplift.model import EffectModel, estimate, fit
-from incentive_engine.uplift.params import FIT, STAGES, FitParams
+from incentive_engine.uplift.params import FIT, FitParams
 from uplift.trials import Known, draw, policy_of
 
 
@@ -57,7 +57,7 @@ def test_a_large_trial_has_three_folds_and_half_the_trees(
     assert np.corrcoef(effects[0].ravel(), effects[1].ravel())[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", FitParams.STAGES)
 def test_a_stage_that_is_left_out_changes_the_model(
     stage: str, known: Known, whole: EffectModel
 ) -> None:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from incentive_engine.uplift.boosting.forest import Forest
 
-MANY_ROWS: Final = 500
-"""Rows from which on reading a model's trees pays; the predictions are the same."""
-
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
 """Asks every row once, as it is."""
 
@@ -179,8 +176,9 @@ def predict(
     asking = len(matrix) if rows is None else len(rows)
     if not asking:
         return np.zeros((0, len(further)))
-    # reading the trees pays for many rows alone, or when it has been done
-    forest = _forest(booster) if asking >= MANY_ROWS else _FORESTS.get(booster)
+    # reading the trees pays for many rows alone, or when it has been done; both predict the same
+    many = 500
+    forest = _forest(booster) if asking >= many else _forests.get(booster)
     if forest is not None:
         return forest.predict(matrix, further, rows=rows, raw=raw)
     if rows is not None:
@@ -198,12 +196,12 @@ def predict(
 def _forest(booster: lgb.Booster) -> Forest | None:
     from incentive_engine.uplift.boosting.forest import Forest  # compiled when first used
 
-    if booster not in _FORESTS:
-        _FORESTS[booster] = Forest.of_text(booster.model_to_string())
-    return _FORESTS[booster]
+    if booster not in _forests:
+        _forests[booster] = Forest.of_text(booster.model_to_string())
+    return _forests[booster]
 
 
-_FORESTS: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
+_forests: WeakKeyDictionary[lgb.Booster, Forest | None] = WeakKeyDictionary()
 """Trees that were read before, as long as their model lives."""
 
 
@@ -211,13 +209,13 @@ def _mean_forest(fitted: CrossFitted) -> Forest | None:
     """Return all folds' trees as one forest: columns are looked up once, not once per fold."""
     from incentive_engine.uplift.boosting.forest import Forest  # compiled when first used
 
-    if fitted not in _MEANS:
+    if fitted not in _means:
         every = [forest for model in fitted.models if (forest := _forest(model)) is not None]
-        _MEANS[fitted] = Forest.mean(every) if len(every) == len(fitted.models) else None
-    return _MEANS[fitted]
+        _means[fitted] = Forest.mean(every) if len(every) == len(fitted.models) else None
+    return _means[fitted]
 
 
-_MEANS: WeakKeyDictionary[CrossFitted, Forest | None] = WeakKeyDictionary()
+_means: WeakKeyDictionary[CrossFitted, Forest | None] = WeakKeyDictionary()
 """Means that were made before, as long as their models live."""
 
 

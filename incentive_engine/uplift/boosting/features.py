@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,6 @@ from incentive_engine.domain import Matrix
 from incentive_engine.errors import DataError, Fault, near_name
 from incentive_engine.language import Text, say
 from incentive_engine.parallel import in_blocks, side_by_side
-
-FEW_LEVELS: Final = 16
-"""Levels up to which trees take a category's codes for numbers."""
 
 Kind = Literal["number", "date", "category"]
 Value = str | int | float | bool | None
@@ -133,7 +130,9 @@ class Encoder:
 
         With few, two thresholds set any level apart, and a choice among all sets fits noise.
         """
-        return tuple(at for at in self.categories if len(self.features[at].levels) > FEW_LEVELS)
+        # levels up to which codes serve as numbers
+        few = 16
+        return tuple(at for at in self.categories if len(self.features[at].levels) > few)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the content of the model file."""

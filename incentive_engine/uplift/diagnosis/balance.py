@@ -16,7 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Imbalance, TrialCheck
-from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
+from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 def balance_findings(
@@ -159,7 +159,7 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
         return None
     # numbers are cut at these quantiles, so that single rows do not decide
     tail = 0.01
-    low, high = np.quantile(present[evenly(len(present), SAMPLE)], (tail, 1 - tail))
+    low, high = np.quantile(present[quantile_rows(len(present))], (tail, 1 - tail))
     if low == high:
         low, high = present.min(), present.max()
     cut = np.clip(values, low, high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,6 @@ from incentive_engine.uplift.systematic_sample import evenly
 
 if TYPE_CHECKING:
     import lightgbm as lgb
-
-SHIFTED: Final = 0.25
-"""Population stability index from which a feature counts as another population's."""
-FALSE_ALARMS: Final = 0.001
-"""How often users like the trial's people are said to differ, over all features together."""
-ROWS: Final = 50_000
-"""Rows of either side that are looked at, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +36,9 @@ class Shift:
         Users' mean minus the trial's in standard deviations of the trial; None for categories.
     """
 
+    LARGE: ClassVar[float] = 0.25
+    """The index from which a feature counts as another population's."""
+
     feature: str
     stability: float
     chance: float
@@ -51,7 +47,7 @@ class Shift:
     @property
     def moved(self) -> bool:
         """Whether much moved, and not by chance."""
-        return self.stability > max(SHIFTED, self.chance)
+        return self.stability > max(self.LARGE, self.chance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +76,7 @@ class Drift:
         ]
         warnings = []
         if moved:
-            what = say("drift.moved", named=shortened(moved, 3), limit=SHIFTED)
+            what = say("drift.moved", named=shortened(moved, 3), limit=Shift.LARGE)
             warnings.append((what, say("drift.hardly_tried")))
         # share of the trial's rows that may be lost to reweighting before that is said
         least_effective = 0.5
@@ -108,8 +104,15 @@ class Drift:
         }
 
 
-def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift:
+def drift(
+    model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame, *, alarms: float = 0.001
+) -> Drift:
     """Compare the features of users with those of the model's trial.
+
+    Parameters
+    ----------
+    alarms
+        How often users like the trial's people are said to differ, over all features together.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift
     shifts = []
     for at, feature in enumerate(features):
         before, after, whole = then[:, at], now[:, at], feature.kind == "category"
-        index, chance = stability(before, after, whole=whole, alarms=FALSE_ALARMS / len(features))
+        index, chance = stability(before, after, whole=whole, alarms=alarms / len(features))
         difference = None if whole else _difference(before, after)
         shifts.append(
             Shift(feature=feature.name, stability=index, chance=chance, difference=difference)
@@ -135,9 +138,7 @@ def drift(model: EffectModel, trial: pd.DataFrame, users: pd.DataFrame) -> Drift
     return Drift(shifts=tuple(ranked), effective_share=share)
 
 
-def stability(
-    then: Matrix, now: Matrix, *, whole: bool, alarms: float = FALSE_ALARMS
-) -> tuple[float, float]:
+def stability(then: Matrix, now: Matrix, *, whole: bool, alarms: float) -> tuple[float, float]:
     """Return the population stability index of one encoded column, and what chance may give.
 
     Parameters
@@ -195,8 +196,13 @@ def _difference(then: Matrix, now: Matrix) -> float | None:
     return float(np.nanmean(now) - np.nanmean(then)) / spread if spread > 0 else None
 
 
+def looked_at(rows: int) -> IntArray:
+    """Return the places of the rows that are looked at, of either side."""
+    return evenly(rows, 50_000)
+
+
 def _some(features: pd.DataFrame) -> pd.DataFrame:
-    return features.iloc[evenly(len(features), ROWS)]
+    return features.iloc[looked_at(len(features))]
 
 
 def _effective_share(then: Matrix, now: Matrix, categories: Sequence[int]) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 
@@ -13,9 +11,6 @@ from incentive_engine.language import say, shortened
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from incentive_engine.uplift.systematic_sample import evenly
-
-FEWEST: Final = 30
-"""Conversions and others that such a judgement needs."""
 
 
 def leak_findings(
@@ -58,9 +53,13 @@ def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
     events = {"converts": converted}
     if np.any(converted != spent):
         events["spends"] = spent
-    return {
-        name: event for name, event in events.items() if min(event.sum(), (~event).sum()) >= FEWEST
-    }
+    return {name: event for name, event in events.items() if _is_enough(event)}
+
+
+def _is_enough(event: BoolArray) -> bool:
+    """Return whether there are so many events, and others, that one can judge by them."""
+    fewest = 30
+    return bool(min(event.sum(), (~event).sum()) >= fewest)
 
 
 def telling(column: pd.Series, converted: BoolArray) -> float:
@@ -86,7 +85,7 @@ def telling(column: pd.Series, converted: BoolArray) -> float:
 def _area(values: FloatArray, event: BoolArray) -> float:
     """Return how often an event's value exceeds another's, ties counted half."""
     ones, zeros = values[event], np.sort(values[~event])
-    if min(len(ones), len(zeros)) < FEWEST:
+    if not _is_enough(event):
         return 0.5
     above = np.searchsorted(zeros, ones, "left").sum()
     not_below = np.searchsorted(zeros, ones, "right").sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,8 @@ from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.basis_functions import Functions
-from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
-
-RARE: Final = 0.005
-"""Share of rows below which a level, or a missing value, gets no function of its own."""
-FEW_VALUES: Final = 8
-"""Different values up to which a number may be the name of a group (a tier, a weekday), which no
-smooth curve describes."""
+from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +74,18 @@ class Basis:
         return cls(terms=terms, centre=np.array(content["centre"]), scale=content["scale"])
 
 
-def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, Matrix]:
+def learn_basis(matrix: Matrix, encoder: Encoder, params: FitParams = FIT) -> tuple[Basis, Matrix]:
     """Choose the functions and their scale from some rows of a trial, (n, p) float32.
 
     Returns
     -------
     The basis, and its values for these rows.
     """
-    sample = evenly(len(matrix), SAMPLE)
+    sample = quantile_rows(len(matrix))
 
     def term(column: int) -> Term:
         is_category = encoder.features[column].kind == "category"
-        return _term(matrix[sample, column], column, is_category=is_category)
+        return _term(matrix[sample, column], column, params, is_category=is_category)
 
     terms = tuple(side_by_side(term, len(encoder.features)))
     count = sum(term.functions for term in terms)
@@ -101,30 +96,31 @@ def learn_basis(matrix: Matrix, encoder: Encoder) -> tuple[Basis, Matrix]:
     return basis, basis(matrix)
 
 
-def _term(values: Matrix, column: int, *, is_category: bool) -> Term:
+def _term(values: Matrix, column: int, params: FitParams, *, is_category: bool) -> Term:
     absent = float(np.isnan(values).mean())
-    missing = RARE < absent < 1 - RARE
+    rare = params.level_share
+    missing = rare < absent < 1 - rare
     present = np.sort(values[~np.isnan(values)]).astype(np.float64)
     if is_category:
-        return Term(column=column, codes=_common(present, len(values)), missing=missing)
+        return Term(column=column, codes=_common(present, rare * len(values)), missing=missing)
     # 65: quantiles that describe a number's distribution
     knots = np.quantile(present, np.linspace(0, 1, 65)) if len(present) else np.zeros(0)
     # two values are told apart by their rank already
-    named = 2 < 1 + np.count_nonzero(np.diff(present)) <= FEW_VALUES
+    named = 2 < 1 + np.count_nonzero(np.diff(present)) <= params.named_values
     return Term(
         column=column,
         knots=tuple(map(float, knots)),
-        codes=_common(present, len(values)) if named else (),
+        codes=_common(present, rare * len(values)) if named else (),
         missing=missing,
     )
 
 
-def _common(present: FloatArray, rows: int) -> tuple[float, ...]:
-    """Return the most frequent values that are not rare among so many rows, ascending."""
+def _common(present: FloatArray, rare: float) -> tuple[float, ...]:
+    """Return the most frequent values of more than so many rows, ascending."""
     codes, counts = np.unique(present, return_counts=True)
     # levels of one category with a function of their own; each costs variance
     common = np.argsort(-counts, kind="stable")[:30]
-    return tuple(float(codes[i]) for i in np.sort(common) if counts[i] > RARE * rows)
+    return tuple(float(codes[i]) for i in np.sort(common) if counts[i] > rare)
 
 
 def _functions(terms: tuple[Term, ...]) -> Functions:

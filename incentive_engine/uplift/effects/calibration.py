@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
+from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ def knots(deviation: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Fl
     -------
     low, high, least, most : (k,) float64, as of `Calibration`.
     """
-    some = deviation[evenly(len(deviation), SAMPLE)]
+    some = deviation[quantile_rows(len(deviation))]
     # quantiles of the predictions beyond which a tail begins
     low, high = np.quantile(some, (0.25, 0.75), axis=0)
     # quantiles of the predictions beyond which none is believed

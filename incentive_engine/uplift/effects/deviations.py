@@ -84,7 +84,7 @@ def fit_deviations(
     columns = tuple(int(rows.columns[at]) for at in functions)
 
     def believed(said: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
-        prior = learn_prior(said, columns, candidates, guess)
+        prior = learn_prior(said, columns, candidates, guess, rows.params)
         return prior, solve(said, prior)
 
     def believed_outside(fold: int) -> tuple[Prior, Posterior]:
@@ -97,6 +97,7 @@ def fit_deviations(
         interacting = learn_pairs(
             equations, outside, columns, phi=phi, lottery=rows.lottery,
             residual=surprises.residual, weight=surprises.precision, folds=rows.folds,
+            params=rows.params,
         )  # fmt: skip
         if not rows.params.has("products"):
             alone = np.stack([posterior.mean for _, posterior in outside])

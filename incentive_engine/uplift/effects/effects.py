@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numba
 import numpy as np
@@ -85,10 +84,6 @@ def _squares(out: FloatArray, phi: Floats, roots: Matrix) -> None:
                 for row in range(lanes):
                     total[row] += sums[row] * sums[row]
             out[start : start + rows, each] = total[:rows]
-
-
-MODELS: Final = ("ridge", "contrast_trees", "arm_trees")
-"""The models of deviations, in the order of every weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,7 +19,6 @@ from incentive_engine.uplift.effects.averages.average_effects import Averages, a
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.deviations import Surprises, fit_deviations
 from incentive_engine.uplift.effects.effects import (
-    MODELS,
     Deviations,
     EffectLayer,
     less_centre,
@@ -170,7 +169,9 @@ def _evidence(
 def weight_prior(params: FitParams) -> WeightPrior:
     """Return what is believed of the weights of the models in the stack."""
     # 1e-9: a model that an ablation leaves out has so much of its weight
-    kept = np.array([1.0, *(1.0 if params.has(n) else 1e-9 for n in MODELS[1:])])
+    kept = np.array(
+        [1.0, *(1.0 if params.has(n) else 1e-9 for n in ("contrast_trees", "arm_trees"))]
+    )
 
     def belief(chance: float, usual: tuple[float, ...]) -> Belief:
         left = kept * usual

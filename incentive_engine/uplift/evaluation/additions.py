@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predic
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.systematic_sample import evenly
-
-TREATED: Final = 0.3
-"""Share of the rows that get their best offer, those whom it should move most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +93,8 @@ def _gained(
         objective="regression", trees=60, leaves=6, rate=0.05, rows_per_leaf=200, l2=20.0,
         from_average=True,
     )  # fmt: skip
+    # those whom it should move most get their best offer
+    treated_share = 0.3
     for part in (0, 1):
         asked, seen = np.flatnonzero(half == part), np.flatnonzero(half != part)
         effect = np.tile(brought[seen].mean(axis=0), (len(asked), 1))
@@ -110,9 +109,9 @@ def _gained(
         size = effect[np.arange(len(asked)), best]
         own = brought[asked, best]
         if np.ptp(size) == 0:  # nothing tells people apart: everyone's chance is the same
-            gained[asked] = TREATED * own
+            gained[asked] = treated_share * own
         else:
-            treated = np.argsort(-size, kind="stable")[: round(TREATED * len(asked))]
+            treated = np.argsort(-size, kind="stable")[: round(treated_share * len(asked))]
             gained[asked[treated]] = own[treated]
     return gained
 

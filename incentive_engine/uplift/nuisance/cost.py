@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -21,11 +21,6 @@ from incentive_engine.uplift.rows import DownsampledRows, TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
-
-SAME: Final = 1e-9
-"""Relative spread below which costs count as equal."""
-CREDIT: Final = 10.0
-"""Redemptions as predicted that an offer's calibration starts from; few rows move it little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,7 +161,7 @@ def fit_cost(rows: TrialRows, *, cost: FloatArray, seed: int) -> CostModel:
     relative = paid / pays[offer].clip(1e-12)
     pay = None
     # where every redemption pays the same, there is nothing to learn
-    if (paid > 0).any() and np.ptp(relative[paid > 0]) > SAME:
+    if (paid > 0).any() and not _is_same(relative[paid > 0], size=1.0):
         pay = learn(label=relative, use=paid > 0, objective="gamma")
     return _unstacked(unit=unit, redeem=redeem, pays=pays, pay=pay, control=control)
 
@@ -225,9 +220,9 @@ def stack_cost(
     -----
     Non-negative least squares of the cost on both forecasts, over the rows of all offers whose
     cost varies. A row counts by one over its expected cost, as variances of redemptions are in
-    proportion to it. `CREDIT` redemptions speak for equal parts beforehand. What is stacked is
-    then corrected along its own size, and the scale of each offer makes its total come true, as
-    `believed_payments` tells it.
+    proportion to it. `FitParams.cost_credit` redemptions speak for equal parts beforehand. What is
+    stacked is then corrected along its own size, and the scale of each offer makes its total come
+    true, as `believed_payments` tells it.
     """
     direct = model.direct(rows.matrix, folds=rows.folds)
     if model.redeem is None:
@@ -237,7 +232,8 @@ def stack_cost(
     got = {j: np.flatnonzero((lottery.arm == j + 1) & (lottery.weight > 0)) for j in offers}
     per_conversion = np.zeros(k)
     # two rows that ask for equal parts: what is believed before the trial speaks
-    sides, target = [CREDIT**0.5 * np.eye(2)], [np.full(2, CREDIT**0.5 / 2)]
+    credit = rows.params.cost_credit
+    sides, target = [credit**0.5 * np.eye(2)], [np.full(2, credit**0.5 / 2)]
     for j, mine in got.items():
         weight, paid, chance = lottery.weight[mine], cost[mine], converting[mine, j]
         conversions = float(weight @ chance)
@@ -261,7 +257,9 @@ def stack_cost(
     for j, mine in got.items():
         weight = lottery.weight[mine]
         due = believed_payments(cost[mine], conversion[mine], converting[mine, j], weight)
-        scale[j] = _calibrate(due, predicted[mine, j], weight, model.pays[j])
+        scale[j] = _calibrate(
+            due, predicted[mine, j], weight, pays=model.pays[j], credit=credit * model.pays[j]
+        )
     stacked = replace(stacked, scale=scale)
     return stacked, stacked.of_direct(direct, converting)
 
@@ -330,18 +328,32 @@ def _recipe(objective: str, share: float, rows: int, per_leaf: int) -> Recipe:
     )
 
 
-def _calibrate(cost: FloatArray, predicted: FloatArray, weight: FloatArray, pays: float) -> float:
-    """Return actual over predicted cost of the rows that got an offer, from a cautious start."""
-    credit = CREDIT * pays
+def _calibrate(
+    cost: FloatArray, predicted: FloatArray, weight: FloatArray, *, pays: float, credit: float
+) -> float:
+    """Return actual over predicted cost of the rows that got an offer, from a cautious start.
+
+    Parameters
+    ----------
+    pays
+        What a redemption costs, currency units.
+    credit
+        What the start counts, currency units.
+    """
     due = max(float(weight @ cost), 0.0)
     return (due + credit) / (float(weight @ predicted) + credit) if pays > 0 else 1.0
 
 
 def _unit_cost(cost: FloatArray) -> float:
     """Return the cost that all rows share, or NaN when they differ."""
-    if not len(cost) or np.ptp(cost) > SAME * max(float(np.abs(cost).max()), 1.0):
+    if not len(cost) or not _is_same(cost, size=max(float(np.abs(cost).max()), 1.0)):
         return float("nan")
     return float(cost[0])
+
+
+def _is_same(values: FloatArray, *, size: float) -> bool:
+    """Return whether values are equal but for rounding, by their size."""
+    return float(np.ptp(values)) <= 1e-9 * size
 
 
 def _mean(values: FloatArray) -> float:

@@ -8,14 +8,11 @@ plan that picks users who react pays the difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-
-FURTHEST: Final = 1.5
-"""Costs beyond e^±1.5 times their offer's mean are corrected as those that far from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +27,9 @@ class CostSlope:
         Of the logarithm of actual over predicted cost on that of predicted over mean cost:
         everywhere, and what is added to it below the mean.
     """
+
+    FURTHEST: ClassVar[float] = 1.5
+    """Costs beyond e^±1.5 times their offer's mean are corrected as those that far from it."""
 
     mean: FloatArray
     slope: FloatArray
@@ -90,13 +90,17 @@ def fit_slope(
     away = _away(predicted, mean[offer])
     # bins of logarithms, per offer: within one of them the correction hardly differs
     bins = 64
-    place = ((away + FURTHEST) / (2 * FURTHEST) * (bins - 1)).round().astype(np.int64)
+    place = (
+        ((away + CostSlope.FURTHEST) / (2 * CostSlope.FURTHEST) * (bins - 1))
+        .round()
+        .astype(np.int64)
+    )
     cell = offer * bins + place
     size = len(mean) * bins
     unit = np.repeat(pays, bins).clip(1e-12)
     forecast, actual = (np.bincount(cell, weight * c, size) / unit for c in (predicted, paid))
     known = forecast > 0
-    x = np.tile(np.linspace(-FURTHEST, FURTHEST, bins), len(mean))
+    x = np.tile(np.linspace(-CostSlope.FURTHEST, CostSlope.FURTHEST, bins), len(mean))
     of_offer = np.repeat(np.eye(len(mean)), bins, axis=0)
     design = np.column_stack([x, np.minimum(x, 0.0), of_offer])[known]
     forecast, actual = forecast[known], actual[known]
@@ -106,7 +110,7 @@ def fit_slope(
     mode = np.zeros(design.shape[1])
     # steps of Newton's method, which starts next to the mode
     for _ in range(8):
-        expected = forecast * np.exp((design @ mode).clip(-FURTHEST, FURTHEST))
+        expected = forecast * np.exp((design @ mode).clip(-CostSlope.FURTHEST, CostSlope.FURTHEST))
         pull = design.T @ (actual - expected) - prior * mode
         mode += np.linalg.solve((design * expected[:, None]).T @ design + np.diag(prior), pull)
     return CostSlope(mean=mean, slope=mode[:2])
@@ -114,4 +118,4 @@ def fit_slope(
 
 def _away(cost: FloatArray, mean: FloatArray) -> FloatArray:
     """Return by how much costs are from their offer's mean, in logarithms."""
-    return np.log(np.maximum(cost, 1e-12) / mean).clip(-FURTHEST, FURTHEST)
+    return np.log(np.maximum(cost, 1e-12) / mean).clip(-CostSlope.FURTHEST, CostSlope.FURTHEST)

@@ -8,7 +8,7 @@ of all arms, and each arm may multiply it by a factor that is believed as far as
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
-
-WINSOR: Final = 0.995
-"""Quantile of buyers' spend at which it is cut while learning who spends more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,7 +93,9 @@ def fit_spend(
 
 def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) -> CrossFitted:
     buyers = np.flatnonzero(buys)
-    quantile = float(np.quantile(spend[buyers], WINSOR)) if len(buyers) else 1.0
+    quantile = (
+        float(np.quantile(spend[buyers], rows.params.spend_quantile)) if len(buyers) else 1.0
+    )
     cap: float = max(quantile, 1e-6)
     floor = 1e-6 * cap  # refunds count in the factors; the model needs amounts above 0
     amount = np.clip(spend, floor, cap)
@@ -131,7 +130,7 @@ def _factors(
     proportion to the variance between arms over the total (method of moments).
     """
     arm, weight = rows.lottery.arm, rows.lottery.weight * buys
-    cap = np.quantile(spend[buys], WINSOR) if buys.any() else 0.0
+    cap = np.quantile(spend[buys], rows.params.spend_quantile) if buys.any() else 0.0
     common = _ratio(spend, value, weight)[0]
     arms = rows.lottery.share.shape[1]
     ratios = [_ratio(np.minimum(spend, cap), value, weight * (arm == a)) for a in range(arms)]

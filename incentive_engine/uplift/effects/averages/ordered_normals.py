@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from itertools import count, islice
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-
-POINTS: Final = 512
-"""Where the integrals are evaluated. On four rungs believed equal, means are then exact to 2 %."""
 
 
 def in_order(
@@ -48,9 +44,11 @@ def in_order(
     centre = mean @ order.T
     spread = order @ covariance @ order.T
     factor = np.linalg.cholesky(spread)
-    points = np.log(_lattice(r))
-    drawn = np.zeros((len(mean), r, POINTS))
-    log_weight = np.zeros((len(mean), POINTS))
+    # on four rungs believed equal, means are then exact to 2 %
+    count_of_points = 512
+    points = np.log(_lattice(r, count_of_points))
+    drawn = np.zeros((len(mean), r, count_of_points))
+    log_weight = np.zeros((len(mean), count_of_points))
     for at in range(r):
         given = np.einsum("ci,cip->cp", factor[:, at, :at], drawn[:, :at])
         log_chance = log_ndtr((centre[:, at, None] + given) / factor[:, at, at, None])
@@ -61,15 +59,15 @@ def in_order(
     total = weight.sum(axis=1)
     moved = np.einsum("cij,cjp,cp->ci", factor, drawn, weight / total[:, None])
     change = covariance @ order.T @ np.linalg.solve(spread, moved[:, :, None])
-    return np.log(total / POINTS) + highest[:, 0], mean + change[:, :, 0]
+    return np.log(total / count_of_points) + highest[:, 0], mean + change[:, :, 0]
 
 
-def _lattice(dimensions: int) -> FloatArray:
-    """Return points spread evenly over the open unit cube, (dimensions, POINTS).
+def _lattice(dimensions: int, points: int) -> FloatArray:
+    """Return points spread evenly over the open unit cube, (dimensions, points).
 
     Multiples of square roots of primes, without their whole part, and folded, so that what is
     integrated goes on smoothly from one side of the cube to the other.
     """
     primes = islice((n for n in count(2) if all(n % d for d in range(2, n))), dimensions)
-    multiples = np.outer(np.sqrt(np.array([*primes], dtype=np.float64)), np.arange(1, POINTS + 1))
+    multiples = np.outer(np.sqrt(np.array([*primes], dtype=np.float64)), np.arange(1, points + 1))
     return np.asarray(1 - np.abs(2 * (multiples % 1) - 1))

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray
 from incentive_engine.uplift.effects.interactions.ridge import NormalEquations, Prior, log_evidence
 
-SPREADS: Final = (
-    *(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5),
-    *(4.0, 6.5, 10.0, 16.0, 25.0),  # effects of both signs have averages that say nothing
-)
-"""Standard deviation of effects between users, in units of the strongest average effect."""
-CORRELATIONS: Final = (0.0, 0.5, 0.8, 0.95, 0.995)
-"""How alike two offers' effects are over users."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """One candidate, as positions in the lists above."""
+    """One candidate, as positions in lists of values."""
+
+    DOSE_POWERS: ClassVar = (0.0, 1.0)
+    """Whether spreads are equal over offers, or in proportion to the average effects."""
+    CORRELATIONS: ClassVar = (0.0, 0.5, 0.8, 0.95, 0.995)
+    """How alike two offers' effects are over users."""
+    SPREADS: ClassVar = (
+        *(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5),
+        *(4.0, 6.5, 10.0, 16.0, 25.0),  # effects of both signs have averages that say nothing
+    )
+    """Standard deviation of effects between users, in units of the strongest average effect."""
 
     power: int
     correlation: int
@@ -36,7 +38,7 @@ class Guess:
         return [
             Guess(power=self.power, correlation=c, spread=s)
             for c, s in product(correlations, spreads)
-            if 0 <= c < len(CORRELATIONS) and 0 <= s < len(SPREADS)
+            if 0 <= c < len(self.CORRELATIONS) and 0 <= s < len(self.SPREADS)
         ]
 
 
@@ -53,9 +55,6 @@ class Covariances:
         Whether all offers are rungs of one ladder.
     """
 
-    DOSE_POWERS: ClassVar = (0.0, 1.0)
-    """Whether spreads are equal over offers, or in proportion to the average effects."""
-
     def __init__(
         self, equations: NormalEquations, average: FloatArray, *, one_ladder: bool
     ) -> None:
@@ -70,20 +69,22 @@ class Covariances:
         # how likely each of these is beforehand where all offers are rungs of one declared ladder:
         # more of the same moves the same people, and a trial with few conversions cannot tell
         self._log_prior = (
-            np.log((0.01, 0.04, 0.1, 0.25, 0.6)) if one_ladder else np.zeros(len(CORRELATIONS))
+            np.log((0.01, 0.04, 0.1, 0.25, 0.6))
+            if one_ladder
+            else np.zeros(len(Guess.CORRELATIONS))
         )
 
     def of(self, guess: Guess) -> FloatArray:
         """Return the covariance that a guess stands for, (k, k)."""
-        dose = self._dose ** self.DOSE_POWERS[guess.power]
-        alike = CORRELATIONS[guess.correlation]
+        dose = self._dose ** guess.DOSE_POWERS[guess.power]
+        alike = guess.CORRELATIONS[guess.correlation]
         likeness = alike + (1 - alike) * np.eye(self._offers)
-        return (SPREADS[guess.spread] * self._scale) ** 2 * np.outer(dose, dose) * likeness
+        return (guess.SPREADS[guess.spread] * self._scale) ** 2 * np.outer(dose, dose) * likeness
 
     def first(self) -> Guess:
         """Return the likeliest guess when all functions are equally relevant."""
-        correlations = range(len(CORRELATIONS) if self._offers > 1 else 1)
-        every = product(range(len(self.DOSE_POWERS)), correlations, range(len(SPREADS)))
+        correlations = range(len(Guess.CORRELATIONS) if self._offers > 1 else 1)
+        every = product(range(len(Guess.DOSE_POWERS)), correlations, range(len(Guess.SPREADS)))
         guesses = [Guess(power=p, correlation=c, spread=s) for p, c, s in every]
         return self._likeliest(guesses, np.ones((self._offers, self._functions)))
 

@@ -24,7 +24,6 @@ from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts, partners
-from incentive_engine.uplift.effects.interactions.relevance import RESTRAINT, STEPS
 from incentive_engine.uplift.effects.interactions.ridge import (
     ROWS,
     NormalEquations,
@@ -33,8 +32,9 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     distinct_lines,
     total_precision,
 )
+from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.systematic_sample import SAMPLE, evenly
+from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,6 +68,7 @@ def learn_pairs(
     residual: FloatArray,
     weight: FloatArray,
     folds: Folds,
+    params: FitParams = FIT,
 ) -> Interacting:
     """Learn the products' coefficients outside each fold.
 
@@ -84,7 +85,7 @@ def learn_pairs(
     lottery, residual, weight, folds
         As in `normal_equations`.
     """
-    some = phi[evenly(len(phi), SAMPLE)]
+    some = phi[quantile_rows(len(phi))]
     # functions are centred, so that this is their covariance
     spread = np.asarray(some.T @ some / len(some), dtype=np.float64)
     strongest = [_strongest(said.mean, np.asarray(columns), spread) for _, said in believed]
@@ -111,7 +112,12 @@ def learn_pairs(
         )
         cross, square, moment = _of_offers(lines, beside, itself, pull)
         return _coefficients(
-            equations.without(fold), believed[fold][0], cross=cross, square=square, moment=moment
+            equations.without(fold),
+            believed[fold][0],
+            cross=cross,
+            square=square,
+            moment=moment,
+            params=params,
         )
 
     solved = side_by_side(outside, folds.count)
@@ -223,6 +229,7 @@ def _coefficients(
     cross: FloatArray,
     square: FloatArray,
     moment: FloatArray,
+    params: FitParams,
 ) -> tuple[FloatArray, FloatArray]:
     """Return coefficients of the products (k, P) and, given these, of the functions (k, q).
 
@@ -244,7 +251,7 @@ def _coefficients(
     left = square.reshape(k * count, k * count) - across.T @ lean
     pull = moment.reshape(k * count) - across.T @ alone
     inverse = np.asarray(np.linalg.inv(prior.covariance))
-    relevance = _relevance(left, pull, inverse)
+    relevance = _relevance(left, pull, inverse, params)
     believed = _precision(inverse, relevance)
     mean = np.linalg.solve(left + believed, pull)
     volume = np.linalg.slogdet(believed)[1] - np.linalg.slogdet(left + believed)[1]
@@ -256,7 +263,9 @@ def _coefficients(
     return mean.reshape(k, count), functions
 
 
-def _relevance(left: FloatArray, pull: FloatArray, inverse: FloatArray) -> FloatArray:
+def _relevance(
+    left: FloatArray, pull: FloatArray, inverse: FloatArray, params: FitParams
+) -> FloatArray:
     """Return the likeliest relevance of each product, (P,), near 1.
 
     Parameters
@@ -271,12 +280,13 @@ def _relevance(left: FloatArray, pull: FloatArray, inverse: FloatArray) -> Float
     k = len(inverse)
     count = len(pull) // k
     relevance: FloatArray = np.ones(count)
-    for _ in range(STEPS):
+    for _ in range(params.relevance_steps):
         covariance = np.asarray(np.linalg.inv(left + _precision(inverse, relevance)))
         mean = (covariance @ pull).reshape(k, count)
         spread = np.einsum("jili->jli", covariance.reshape(k, count, k, count))
         size = np.einsum("jl,jli->i", inverse, mean[:, None] * mean[None] + spread)
-        relevance = np.asarray((size + 2 * RESTRAINT) / (k + 2 * RESTRAINT))
+        pulled = 2 * params.relevance_restraint
+        relevance = np.asarray((size + pulled) / (k + pulled))
     return relevance
 
 

@@ -8,7 +8,6 @@ whichever the rows speak for; features without a say are shrunk away, the others
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -20,16 +19,15 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     log_evidence,
     solve,
 )
-
-RESTRAINT: Final = 0.5
-"""Weight of the belief that a feature is as relevant as any other, in halves of a coefficient;
-with none at all, a feature once found irrelevant could never come back."""
-STEPS: Final = 20
-"""Steps towards the likeliest relevance in a turn."""
+from incentive_engine.uplift.params import FIT, FitParams
 
 
 def learn_prior(
-    equations: NormalEquations, columns: Sequence[int], candidates: Covariances, guess: Guess
+    equations: NormalEquations,
+    columns: Sequence[int],
+    candidates: Covariances,
+    guess: Guess,
+    params: FitParams = FIT,
 ) -> Prior:
     """Return the likeliest prior.
 
@@ -52,16 +50,18 @@ def learn_prior(
     shared = Prior(covariance=candidates.of(guess), relevance=every)
     # turns between covariance and relevance
     for _ in range(2):
-        shared = _shared_relevance(equations, shared, feature)
+        shared = _shared_relevance(equations, shared, feature, params)
         guess = candidates.near(guess, shared.relevance)
         shared = Prior(covariance=candidates.of(guess), relevance=shared.relevance)
-    own = _own_relevance(equations, shared, feature)
+    own = _own_relevance(equations, shared, feature, params)
     gain = _log_evidence(equations, own) - _log_evidence(equations, shared)
-    surprise = _surprise(own.relevance / shared.relevance, feature)
+    surprise = _surprise(own.relevance / shared.relevance, feature, params)
     return own if gain > surprise else shared
 
 
-def _shared_relevance(equations: NormalEquations, prior: Prior, feature: IntArray) -> Prior:
+def _shared_relevance(
+    equations: NormalEquations, prior: Prior, feature: IntArray, params: FitParams
+) -> Prior:
     """Return the prior with the likeliest relevance of each feature for all offers.
 
     Notes
@@ -75,14 +75,16 @@ def _shared_relevance(equations: NormalEquations, prior: Prior, feature: IntArra
     """
     k = equations.offers
     inverse = np.linalg.inv(prior.covariance)
-    for _ in range(STEPS):
+    for _ in range(params.relevance_steps):
         size = np.einsum("jl,jli->i", inverse, solve(equations, prior).second_moments)
-        shared = _towards(np.ones(len(feature)), size, float(k), feature)
+        shared = _towards(np.ones(len(feature)), size, float(k), feature, params)
         prior = Prior(covariance=prior.covariance, relevance=np.tile(shared, (k, 1)))
     return prior
 
 
-def _own_relevance(equations: NormalEquations, shared: Prior, feature: IntArray) -> Prior:
+def _own_relevance(
+    equations: NormalEquations, shared: Prior, feature: IntArray, params: FitParams
+) -> Prior:
     """Return the prior with a relevance of each feature for each offer, near the shared one.
 
     As above, offer by offer: exact where offers are independent, and elsewhere a candidate that
@@ -90,29 +92,31 @@ def _own_relevance(equations: NormalEquations, shared: Prior, feature: IntArray)
     """
     prior = shared
     variance = np.diag(shared.covariance)
-    for _ in range(STEPS):
+    for _ in range(params.relevance_steps):
         moments = solve(equations, prior).second_moments
         sizes = np.stack([moments[j, j] / variance[j] for j in range(len(variance))])
         rows = zip(shared.relevance, sizes, strict=True)
-        own = np.stack([_towards(near, size, 1.0, feature) for near, size in rows])
+        own = np.stack([_towards(near, size, 1.0, feature, params) for near, size in rows])
         prior = Prior(covariance=shared.covariance, relevance=own)
     return prior
 
 
-def _towards(near: FloatArray, size: FloatArray, offers: float, feature: IntArray) -> FloatArray:
+def _towards(
+    near: FloatArray, size: FloatArray, offers: float, feature: IntArray, params: FitParams
+) -> FloatArray:
     """Return each feature's mean square, (p,), pulled towards what was believed, `near` (p,)."""
     members = np.bincount(feature)
     believed = np.bincount(feature, weights=near) / members
-    pull = 2 * RESTRAINT
+    pull = 2 * params.relevance_restraint
     total = np.bincount(feature, weights=size)
     return np.asarray(((total + pull * believed) / (offers * members + pull))[feature])
 
 
-def _surprise(ratio: FloatArray, feature: IntArray) -> float:
+def _surprise(ratio: FloatArray, feature: IntArray, params: FitParams) -> float:
     """Return how unlikely relevances (k, p) are that depart by a ratio from those believed."""
     first = np.unique(feature, return_index=True)[1]
     departure = ratio[:, first]
-    return float(RESTRAINT * (np.log(departure) + 1 / departure - 1).sum())
+    return float(params.relevance_restraint * (np.log(departure) + 1 / departure - 1).sum())
 
 
 def _log_evidence(equations: NormalEquations, prior: Prior) -> float:
