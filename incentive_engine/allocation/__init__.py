@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from incentive_engine.on_demand import on_demand
 
 if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, response_curve
@@ -11,11 +12,9 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.frontier import Frontier, frontier
     from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_at, gains_without
     from incentive_engine.allocation.budgets.mandate import MandateSearch, largest_budget
-    from incentive_engine.allocation.budgets.nearby_budgets import MARGIN
     from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
     from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
-    from incentive_engine.allocation.budgets.sketch import (
-        MANY,
+    from incentive_engine.allocation.budgets.sampled_curve import (
         group_sums,
         sums_by_group,
         swept_points,
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CURVE",
-    "MANY",
-    "MARGIN",
     "PAGE",
     "Allocation",
     "Breakdown",
@@ -93,98 +90,89 @@ __all__ = [
     "with_budget_of",
 ]
 
-_HOMES: Final = {
-    "budgets.curve": (
-        "Curve",
-        "CurvePoint",
-        "response_curve",
-    ),
-    "budgets.efficient_steps": ("Breakdown",),
-    "budgets.frontier": (
-        "Frontier",
-        "frontier",
-    ),
-    "budgets.limit_cost": (
-        "gain_of_all",
-        "gains_at",
-        "gains_without",
-    ),
-    "budgets.mandate": (
-        "MandateSearch",
-        "largest_budget",
-    ),
-    "budgets.nearby_budgets": ("MARGIN",),
-    "budgets.other_budget": (
-        "rule_of",
-        "with_budget_of",
-    ),
-    "budgets.safety": (
-        "SafetyPoint",
-        "price_of_safety",
-    ),
-    "budgets.sketch": (
-        "MANY",
-        "group_sums",
-        "sums_by_group",
-        "swept_points",
-    ),
-    "budgets.smallest_budget": ("smallest_budgets",),
-    "build": ("build_problem",),
-    "certificate": (
-        "Certificate",
-        "LimitReport",
-    ),
-    "decisions.decision": (
-        "OfferChoice",
-        "User",
-        "decide",
-    ),
-    "dual.prices": ("find_prices",),
-    "decisions.frozen_policy": (
-        "FrozenPolicy",
-        "Prices",
-    ),
-    "limits": (
-        "LinearLimit",
-        "Ratio",
-        "ratio_limits",
-        "sum_limit",
-    ),
-    "params": (
-        "CURVE",
-        "PAGE",
-        "SolveParams",
-    ),
-    "plans.plan": (
-        "Allocation",
-        "freeze_prices",
-        "propensities",
-        "reasons",
-        "solve",
-    ),
-    "population.choosers": (
-        "Choosers",
-        "choices_at",
-    ),
-    "population.margins": ("margins",),
-    "problem": (
-        "BudgetPool",
-        "Problem",
-    ),
-    "solver_report": (
-        "PriceStatus",
-        "SolverReport",
-        "Status",
-    ),
-}
-"""Module to the names that stand in it."""
-_MODULE_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
-    # A service that decides at given prices starts without the solvers that found them.
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module `incentive_engine.allocation` has no attribute `{name}`")
-    named = getattr(import_module(f"incentive_engine.allocation.{_MODULE_OF[name]}"), name)
-    globals()[name] = named
-    return named
+# a service that decides at given prices starts without the solvers that found them
+__getattr__ = on_demand(
+    __name__,
+    {
+        "budgets.curve": (
+            "Curve",
+            "CurvePoint",
+            "response_curve",
+        ),
+        "budgets.efficient_steps": ("Breakdown",),
+        "budgets.frontier": (
+            "Frontier",
+            "frontier",
+        ),
+        "budgets.limit_cost": (
+            "gain_of_all",
+            "gains_at",
+            "gains_without",
+        ),
+        "budgets.mandate": (
+            "MandateSearch",
+            "largest_budget",
+        ),
+        "budgets.other_budget": (
+            "rule_of",
+            "with_budget_of",
+        ),
+        "budgets.safety": (
+            "SafetyPoint",
+            "price_of_safety",
+        ),
+        "budgets.sampled_curve": (
+            "group_sums",
+            "sums_by_group",
+            "swept_points",
+        ),
+        "budgets.smallest_budget": ("smallest_budgets",),
+        "build": ("build_problem",),
+        "certificate": (
+            "Certificate",
+            "LimitReport",
+        ),
+        "decisions.decision": (
+            "OfferChoice",
+            "User",
+            "decide",
+        ),
+        "dual.prices": ("find_prices",),
+        "decisions.frozen_policy": (
+            "FrozenPolicy",
+            "Prices",
+        ),
+        "limits": (
+            "LinearLimit",
+            "Ratio",
+            "ratio_limits",
+            "sum_limit",
+        ),
+        "params": (
+            "CURVE",
+            "PAGE",
+            "SolveParams",
+        ),
+        "plans.plan": (
+            "Allocation",
+            "freeze_prices",
+            "propensities",
+            "reasons",
+            "solve",
+        ),
+        "population.choosers": (
+            "Choosers",
+            "choices_at",
+        ),
+        "population.margins": ("margins",),
+        "problem": (
+            "BudgetPool",
+            "Problem",
+        ),
+        "solver_report": (
+            "PriceStatus",
+            "SolverReport",
+            "Status",
+        ),
+    },
+)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import BUDGET, COST, MICROS, Choices, to_micros
-
-ROUNDS: Final = 6
-"""Expected costs that are tried; three do, unless a few users carry the whole budget."""
-
-NEAR: Final = 1e-4
-"""The search ends when the quantile is within this part of the amount."""
 
 Asked = TypeVar("Asked", bound=Question)
 

@@ -27,7 +27,7 @@ from incentive_engine.allocation import (
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import draw_holdout, held_shares
-from incentive_engine.domain import REASONS
+from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError
 
 OFFERS = ("off5", "off10", "vip20", "a30")
@@ -210,7 +210,7 @@ def test_users_decided_alone_in_any_order_get_what_the_plan_gave_but_for_counted
         if choice.offer_id != (offers[chosen] if chosen >= 0 else None):
             differ.append(row)
             continue
-        assert choice.reason == REASONS[campaign.reason[row]]
+        assert choice.reason == [*Reason][campaign.reason[row]]
         assert choice.cost_micros == campaign.plan.cost_micros[row]
         assert choice.propensity == campaign.propensity[row]
     assert len(differ) == campaign.prices.settled < 60
@@ -220,7 +220,7 @@ def test_users_decided_alone_in_any_order_get_what_the_plan_gave_but_for_counted
 def test_the_holdout_of_the_plan_and_no_one_else_is_held_out(campaign: Campaign) -> None:
     rows = list(range(len(campaign.frame)))
     held = [choice.reason == "holdout" for choice in campaign.decisions(rows)]
-    assert held == [REASONS[code] == "holdout" for code in campaign.reason]
+    assert held == [[*Reason][code] == "holdout" for code in campaign.reason]
     assert 40 < sum(held) < 90
 
 

@@ -15,7 +15,7 @@ from incentive_engine.allocation import (
     solve,
     sum_limit,
 )
-from incentive_engine.domain import REASONS
+from incentive_engine.domain import Reason
 from incentive_engine.errors import ConfigError, DataError, InfeasibleError
 
 from .campaign import campaign, with_budget
@@ -216,7 +216,7 @@ def test_each_user_without_an_offer_has_a_reason() -> None:
     )
     problem = replace(problem, holdout=np.array([False] * 4 + [True]))
     plan = solve(problem)
-    assert [REASONS[place] for place in reasons(problem, plan.choice)] == [
+    assert [[*Reason][place] for place in reasons(problem, plan.choice)] == [
         "offered",
         "priced_out",
         "no_gain",

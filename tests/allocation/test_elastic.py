@@ -10,7 +10,8 @@ from scipy.optimize import linprog
 
 from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.infeasible.conflict import conflict, relax
-from incentive_engine.allocation.infeasible.relaxation import CLOSE, size_of_bounds
+from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
+from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.users import Users
@@ -107,7 +108,7 @@ def test_limits_give_way_by_the_least_that_one_program_of_everybody_finds(seed: 
     relaxation = relax(users, rows)
     total = float(np.abs(relaxation.amounts / size_of_bounds(rows)).sum())
     assert relaxation.needed == (least > 1e-6)
-    assert total == pytest.approx(least, rel=CLOSE, abs=1e-6)
+    assert total == pytest.approx(least, rel=PLAN.relaxation.gap, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from incentive_engine.allocation import LinearLimit, Problem, solve, sum_limit
-from incentive_engine.allocation.infeasible import conflict
+from incentive_engine.allocation import LinearLimit, Problem, SolveParams, solve, sum_limit
 from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.programs.cp_sat import Selection
+from incentive_engine.allocation.params import PLAN, RelaxationParams
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import InfeasibleError
 
@@ -121,7 +121,7 @@ def test_what_is_fitted_holds_and_few_sets_are_missed() -> None:
         exists = pairs <= 10 and any(
             holds(asked, np.array(chosen, dtype=bool)) for chosen in product((0, 1), repeat=pairs)
         )
-        answer = fit(asked, score)
+        answer = fit(asked, score, most=PLAN.fitted_changes)
         if answer.found:
             assert holds(asked, answer.chosen)
         if exists and len(asked.lower) == 1:  # rows are fitted one after the other
@@ -131,8 +131,8 @@ def test_what_is_fitted_holds_and_few_sets_are_missed() -> None:
     assert fitted > 0.9 * possible
 
 
-def test_what_is_not_ruled_out_is_not_called_impossible(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_ruled_out_is_not_called_impossible() -> None:
     problem, _ = draw(0, 12, share=0.0)
-    monkeypatch.setattr(conflict, "EFFORT", 1e-3)
+    params = SolveParams(relaxation=RelaxationParams(effort=1e-3))
     with pytest.raises(InfeasibleError, match="was found that keeps it, though none is ruled out"):
-        solve(problem)
+        solve(problem, params=params)

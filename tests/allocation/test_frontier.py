@@ -24,7 +24,7 @@ from incentive_engine.allocation import (
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.efficient_steps import steps_by_price
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
-from incentive_engine.allocation.budgets.sketch import sums_by_group
+from incentive_engine.allocation.budgets.sampled_curve import sums_by_group
 from incentive_engine.errors import InfeasibleError
 
 from .campaign import campaign

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation import build_problem, margins, reasons, solve
-from incentive_engine.allocation.population import pair_columns
 from incentive_engine.config.policy import Policy
+from incentive_engine.data import memory
+from incentive_engine.data.memory import MemoryParams
 from incentive_engine.data.scores import read_scores
-from incentive_engine.data.sources import parquet_files
 from incentive_engine.data.tables import scratch
 
 USERS = 3_000
@@ -49,11 +49,9 @@ def test_mapped_columns_give_the_same_plan(
 ) -> None:
     write_scores(tmp_path / "scores.parquet")
     found = []
-    for largest in (scratch.LARGEST, 1_000):
-        monkeypatch.setattr(scratch, "LARGEST", largest)
-        monkeypatch.setattr(scratch, "STRIDE", 700)
-        monkeypatch.setattr(parquet_files, "ROWS", 800)
-        monkeypatch.setattr(pair_columns, "MAPPED", 500)
+    for largest in (MemoryParams().columns, 1_000):
+        small = MemoryParams(columns=largest, stride=700, rows=800, mapped_users=500)
+        monkeypatch.setattr(memory, "MEMORY", small)
         table = read_scores(tmp_path / "scores.parquet", policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
         assert scratch.is_mapped() == (largest == 1_000)

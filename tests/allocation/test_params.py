@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from incentive_engine.allocation import PriceStatus, SolveParams, solve
+from incentive_engine.allocation.params import CurveParams, LinearParams, RelaxationParams
 from incentive_engine.errors import ConfigError
 
 from .campaign import campaign
@@ -23,9 +24,10 @@ def test_settings_out_of_range_are_refused_all_at_once() -> None:
 
 
 def test_every_default_is_in_its_range_and_at_its_ends_the_range_is_closed() -> None:
-    for knob in fields(SolveParams):
-        for end in ("least", "most"):
-            SolveParams(**{knob.name: knob.metadata[end]})
+    for group in (SolveParams, LinearParams, RelaxationParams, CurveParams):
+        for knob in fields(group):
+            for end in ("least", "most") if knob.metadata else ():
+                group(**{knob.name: knob.metadata[end]})
 
 
 def test_any_settings_give_a_plan_within_its_own_bound_and_looser_ones_a_wider_gap() -> None:

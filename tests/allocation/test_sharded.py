@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,7 @@ from incentive_engine.allocation.plans.plan import solve_population
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import mapped as mapping
-from incentive_engine.allocation.population.shards import sharded, spread
 from incentive_engine.allocation.population.shards.mapped import (
-    STAGE,
     ShardFile,
     mapped,
     staged,
@@ -27,6 +26,8 @@ from incentive_engine.allocation.population.shards.mapped import (
 )
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import in_shards
+from incentive_engine.data import memory
+from incentive_engine.data.memory import MemoryParams
 from incentive_engine.errors import DataError, InfeasibleError, SetupError
 from incentive_engine.fleet import Processes, Result, Shard, SharedWork
 
@@ -56,7 +57,7 @@ def test_the_plan_is_the_same_where_columns_are_too_many_to_be_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part of so many users stays in shards, and users are fetched once they are known."""
-    monkeypatch.setattr(sharded, "BROUGHT", 2_000)
+    monkeypatch.setattr(memory, "MEMORY", MemoryParams(answer=2_000))
     many = campaign(60_000, k=4, seed=2, dtype=np.float32)
     alone = solve(many)
     plan = solve(many, shared=SharedWork(fleet=HERE, folder=tmp_path, shards=5))
@@ -144,7 +145,7 @@ def test_a_shard_is_staged_once_and_whole_and_the_next_plan_finds_it(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "own"
-    monkeypatch.setenv(STAGE, str(own))
+    monkeypatch.setenv("INCENTIVE_STAGE", str(own))
     first, second = staged_twice(problem, tmp_path / "a")
     made = first.stat().st_mtime_ns
     assert (first, first) == (second, staged_twice(problem, tmp_path / "a")[0])
@@ -159,7 +160,7 @@ def test_a_copy_that_differs_from_its_shard_is_not_kept(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "own"
-    monkeypatch.setenv(STAGE, str(own))
+    monkeypatch.setenv("INCENTIVE_STAGE", str(own))
     work = SharedWork(fleet=HERE, folder=tmp_path / "a", shards=2)
     with in_shards(users_of(problem), work) as users:
         assert isinstance(users, ShardedUsers)
@@ -175,7 +176,7 @@ def test_copies_may_be_emptied_while_they_are_read(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "own"
-    monkeypatch.setenv(STAGE, str(own))
+    monkeypatch.setenv("INCENTIVE_STAGE", str(own))
 
     def staged_and_gone(shard: ShardFile) -> Path:
         copy = staged(shard)
@@ -206,7 +207,8 @@ def test_a_shard_that_a_worker_cannot_read_says_what_must_be_shared(tmp_path: Pa
 def test_a_folder_without_room_is_refused(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spread, "FREE", 1e15)
+    full = SimpleNamespace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     work = SharedWork(fleet=HERE, folder=tmp_path, shards=2)
     with pytest.raises(DataError, match="has no room for"), in_shards(users_of(problem), work):
         pass

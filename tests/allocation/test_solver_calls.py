@@ -10,12 +10,13 @@ import pytest
 import scipy.sparse as sp
 
 from incentive_engine.allocation import solve
-from incentive_engine.allocation.dual import linear_program, near_tie_model
+from incentive_engine.allocation.dual import near_tie_model
 from incentive_engine.allocation.dual.linear_program import (
     LinearAnswer,
     LinearProgram,
     solve_lp,
 )
+from incentive_engine.allocation.params import LinearParams
 from incentive_engine.errors import SolverError
 from incentive_engine.parallel import interruptible
 
@@ -36,19 +37,13 @@ def knapsack(n: int) -> LinearProgram:
     )
 
 
-def test_a_program_that_the_first_route_does_not_end_is_solved_by_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(linear_program, "ROUTES", (LATE, "use_dual_simplex: false"))
-    assert solve_lp(knapsack(5)).objective == pytest.approx(5 + 4 + 3)
+def test_a_program_that_the_first_route_does_not_end_is_solved_by_another() -> None:
+    params = LinearParams(routes=(LATE, "use_dual_simplex: false"))
+    assert solve_lp(knapsack(5), params).objective == pytest.approx(5 + 4 + 3)
 
 
-def test_every_route_has_a_bound_of_the_solvers_own_clock(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(linear_program, "ROUTES", ("use_preprocessing: false",))
-    monkeypatch.setattr(linear_program, "EFFORT", 1e-12)
-    monkeypatch.setattr(linear_program, "EFFORT_PER_ENTRY", 0.0)
+def test_every_route_has_a_bound_of_the_solvers_own_clock() -> None:
+    params = LinearParams(routes=("use_preprocessing: false",), effort=1e-12, effort_per_entry=0.0)
     rng = np.random.default_rng(5)
     program = LinearProgram(
         objective=rng.random(300),
@@ -58,7 +53,7 @@ def test_every_route_has_a_bound_of_the_solvers_own_clock(
         upper=np.full(200, 5.0),
     )
     with pytest.raises(SolverError, match="GLOP: it ended as"):
-        solve_lp(program)
+        solve_lp(program, params)
 
 
 def test_prices_are_found_with_smaller_programs_where_large_ones_are_not_solved(
@@ -68,11 +63,11 @@ def test_prices_are_found_with_smaller_programs_where_large_ones_are_not_solved(
     expected = solve(problem).certificate
     refused: list[int] = []
 
-    def small_only(program: LinearProgram) -> LinearAnswer:
+    def small_only(program: LinearProgram, params: LinearParams) -> LinearAnswer:
         if len(program.objective) > 1_600:
             refused.append(len(program.objective))
             raise SolverError
-        return solve_lp(program)
+        return solve_lp(program, params)
 
     monkeypatch.setattr(near_tie_model, "solve_lp", small_only)
     certificate = solve(problem).certificate

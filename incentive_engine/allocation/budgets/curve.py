@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from incentive_engine.allocation.budgets.nearby_budgets import (
-    CLOSE,
-    MARGIN,
     amount_of,
     levels,
     prices_nearby,
@@ -22,7 +20,6 @@ from incentive_engine.allocation.infeasible.conflict import explain, relax
 from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.plans.split_plan import (
-    NEAR,
     Prices,
     Relaxed,
     solve_relaxed,
@@ -62,8 +59,8 @@ class CurvePoint:
     amounts
         Measure to what the plan's pairs add up to.
     marginal_return
-        Incremental spend per unit of cost of the last `MARGIN` of the money used, all other
-        limits as they are; None without spend, without use of money, or when not asked for.
+        Incremental spend per unit of cost of the last `CurveParams.margin` of the money used, all
+        other limits as they are; None without spend, without use of money, or when not asked for.
     conflict
         Which limits cannot hold together, and the cheapest way out; empty when they can.
     plan
@@ -156,7 +153,10 @@ class Curve:
         plans: dict[int, Relaxed] = {}
         with ThreadPoolExecutor(threads()) as pool:
             for level in levels(len(ordered)):
-                starts = [start_between(plans, problems, ordered, place) for place in level]
+                starts = [
+                    start_between(plans, problems, ordered, place, self._params.curve)
+                    for place in level
+                ]
                 asked = [problems[ordered[place]] for place in level]
                 hints = [prices_nearby(plans, problems, ordered[place]) for place in level]
                 solved = pool.map(self._near, asked, starts, hints)
@@ -177,7 +177,7 @@ class Curve:
         problem: Problem,
         start: Prices | None = None,
         *,
-        radius: float = NEAR,
+        radius: float | None = None,
         hint: Prices | None = None,
         params: SolveParams | None = None,
     ) -> Relaxed:
@@ -191,7 +191,7 @@ class Curve:
         self, problem: Problem, start: tuple[Prices, float] | None, hint: Prices | None
     ) -> Relaxed:
         """Return the best plan with split users, by prices and how far these may be off."""
-        prices, radius = start or (None, NEAR)
+        prices, radius = start or (None, None)
         return self.plan(problem, prices, radius=radius, hint=hint)
 
     def most(self, problem: Problem) -> float:
@@ -249,10 +249,11 @@ class Curve:
     def _marginal(
         self, plan: Relaxed, amounts: Mapping[str, float], below: Relaxed | None
     ) -> float | None:
-        less = with_less(plan, 1.0 - MARGIN) if SPEND in amounts else None
+        params = self._params.curve
+        less = with_less(plan, 1.0 - params.margin) if SPEND in amounts else None
         if less is None:
             return None
-        smaller = self.plan(less, slightly_less(plan, below), radius=CLOSE)
+        smaller = self.plan(less, slightly_less(plan, below, params), radius=params.close_radius)
         if not smaller.feasible:
             return None
         before = smaller.amounts(self.users, self._columns)
@@ -262,10 +263,10 @@ class Curve:
     def _conflict(self, plan: Relaxed) -> tuple[Fault, ...]:
         if taken := taken_by_lots(plan.rows):
             return taken
-        relaxation = relax(self.users, plan.rows)
+        relaxation = relax(self.users, plan.rows, self._params)
         if not relaxation.needed:  # prices were not near enough to tell
             return ()
-        return explain(plan.problem, self.users, plan.rows, relaxation).faults
+        return explain(plan.problem, self.users, plan.rows, relaxation, self._params).faults
 
 
 def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:

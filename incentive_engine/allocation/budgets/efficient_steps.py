@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.data import memory
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
@@ -41,9 +42,6 @@ class PriceGrid(NamedTuple):
 
 GRID: Final = PriceGrid(lowest=-48.0, per_octave=256, bins=64 * 256)
 """64 doublings of the price are told apart, each bin being 0.27 % wide."""
-
-BLOCK: Final = 262_144
-"""Users whose columns are gathered at a time, so that memory stays bounded."""
 
 VALUE, MONEY, TREATED, PEOPLE, FIRST_AMOUNT = range(5)
 """Positions in a row of sums: value, money, users with an offer, a lower bound on the number of
@@ -88,8 +86,8 @@ def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
     """
     size = (GRID.bins + 1, *split.shape)
     total: FloatArray = np.zeros(size)
-    for start in range(0, problem.n_users, BLOCK):
-        stop = min(start + BLOCK, problem.n_users)
+    for start in range(0, problem.n_users, memory.MEMORY.gathered_users):
+        stop = min(start + memory.MEMORY.gathered_users, problem.n_users)
         for sums in _of_block(problem, split, start, stop, size):
             total += sums
     return total

@@ -11,7 +11,6 @@ import numpy as np
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.prices import about_lowest, frame_of
 from incentive_engine.allocation.plans.plan import Allocation
-from incentive_engine.allocation.plans.split_plan import NEAR
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import open_rows
 from incentive_engine.allocation.population.pair_columns import threads
@@ -84,8 +83,14 @@ def _bound_without(
     some, sizes = everyone, sizes_of(dual.users) if sample is None else sample.sizes
     if sample is not None:
         some = LagrangianDual(users=sample.users, rows=rows, weight=sample.weight)
-    frame = frame_of(rows, sizes)
-    lower = about_lowest(some, left, frame=frame, radius=NEAR, tight=dual.params.sample_price_gap)
+    frame, params = frame_of(rows, sizes), dual.params
+    lower = about_lowest(
+        some,
+        left,
+        frame=frame,
+        radius=params.curve.radius,
+        tight=params.sample_price_gap,
+    )
     return min(bound, everyone.at(lower).dual)
 
 

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
-from incentive_engine.allocation.plans.split_plan import NEAR, Prices, Relaxed
+from incentive_engine.allocation.params import CurveParams
+from incentive_engine.allocation.plans.split_plan import Prices, Relaxed
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET
-
-MARGIN: Final = 0.02
-"""The marginal return is what the last part of this size of the money brought."""
-
-CLOSE: Final = 0.03
-"""How far prices are looked for around those of a budget that differs by `MARGIN`. The narrower,
-the fewer users are looked at; where prices lie at the edge, they are looked for further."""
-
-
-FAR: Final = 1.25
-"""Budgets further apart than by this factor have little to tell each other about prices: half
-their users change, and the linear program of those near a tie leads astray."""
 
 
 def amount_of(problem: Problem) -> float:
@@ -51,7 +39,11 @@ def levels(n: int) -> Iterator[list[int]]:
 
 
 def start_between(
-    plans: Mapping[int, Relaxed], problems: Sequence[Problem], ordered: Sequence[int], at: int
+    plans: Mapping[int, Relaxed],
+    problems: Sequence[Problem],
+    ordered: Sequence[int],
+    at: int,
+    params: CurveParams,
 ) -> tuple[Prices, float] | None:
     """Return prices between those of the nearest solved neighbours that have a plan.
 
@@ -68,14 +60,14 @@ def start_between(
         (amount_of(low.problem), amount_of(high.problem)),
         amount_of(problems[ordered[at]]),
     )
-    if ends[1] > FAR * ends[0]:
+    if ends[1] > params.related * ends[0]:
         return None
     share = (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
     prices = {name: _between(low.prices[name], high.prices[name], share) for name in low.prices}
     apart = ends[1] / ends[0] - 1.0 if ends[0] > 0 else 0.0
     # how far prices may be off those between two budgets' prices, as a part of how far apart these
     # budgets are
-    return prices, min(max(0.4 * apart, CLOSE), NEAR)
+    return prices, min(max(0.4 * apart, params.close_radius), params.radius)
 
 
 def prices_nearby(
@@ -91,13 +83,13 @@ def prices_nearby(
     return nearest[1].prices
 
 
-def slightly_less(plan: Relaxed, below: Relaxed | None) -> Prices:
+def slightly_less(plan: Relaxed, below: Relaxed | None, params: CurveParams) -> Prices:
     """Return prices for a little less money than a plan uses; `below` as for `Curve.point`."""
     if below is None or not below.feasible:
         return plan.prices
     most, least = plan.usage[BUDGET], below.usage[BUDGET]
-    here = (1.0 - MARGIN) * most
-    if not 0.0 < least < here or most > FAR * least:
+    here = (1.0 - params.margin) * most
+    if not 0.0 < least < here or most > params.related * least:
         return plan.prices
     share = (here - least) / (most - least)
     return {

@@ -27,7 +27,7 @@ from incentive_engine.allocation.decisions.user_attributes import (
 from incentive_engine.allocation.limits import LinearLimit, Terms
 from incentive_engine.allocation.stated_limits import linear_forms
 from incentive_engine.data.hashing import hash_id
-from incentive_engine.data.trials.exploring import HALF, arm_key, explorer_key
+from incentive_engine.data.trials.exploring import arm_key, explorer_key, place_drawn
 from incentive_engine.data.trials.holdout import holdout_key
 from incentive_engine.domain import (
     BUDGET,
@@ -220,7 +220,7 @@ class UserRules:
         arms = [*([] if self.forced else [None]), *pairs]
         if len(arms) < 2:
             return (arms[0] if arms else None), 1.0
-        drawn = (hash_id(user_id, self.arm_key) >> HALF) * len(arms) >> HALF
+        drawn = place_drawn(hash_id(user_id, self.arm_key), len(arms))
         return arms[drawn], 1.0 / len(arms)
 
     def weight_of(self, attributes: Attributes) -> float:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 
+from incentive_engine.allocation.params import LinearParams
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import Fault, SolverError
 from incentive_engine.language import say
 from incentive_engine.parallel import interruptible
-
-ROUTES: Final = (
-    "use_dual_simplex: true dual_price_prioritize_norm: true",
-    "use_dual_simplex: false",
-    "use_dual_simplex: false use_preprocessing: false",
-    "use_dual_simplex: true use_preprocessing: false use_scaling: false",
-)
-"""GLOP gives up on some degenerate programs, or runs in circles on them for ever, and solves them
-by another route."""
-
-EFFORT: Final = 0.5
-EFFORT_PER_ENTRY: Final = 1e-5
-"""What the first try of each route may take, in seconds of GLOP's own deterministic clock: some
-times what programs took that it solves. Wall time would not be reproducible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +68,7 @@ def typical_size(objective: FloatArray) -> float:
     return float(np.exp2(np.rint(np.log2(np.median(sizes))))) if len(sizes) else 1.0
 
 
-def solve_lp(program: LinearProgram) -> LinearAnswer:
+def solve_lp(program: LinearProgram, params: LinearParams) -> LinearAnswer:
     """Solve a linear program.
 
     Raises
@@ -101,13 +88,13 @@ def solve_lp(program: LinearProgram) -> LinearAnswer:
         sp.csr_matrix(program.matrix),
     )
     built.set_maximize(True)
-    effort = EFFORT + EFFORT_PER_ENTRY * program.matrix.nnz
+    effort = params.effort + params.effort_per_entry * program.matrix.nnz
     status = None
     # a route that circles costs little, because the next one begins before it is given more
     # how many times that a second try of each route may take
     patient = 10.0
     for times in (1.0, patient):
-        for route in ROUTES:
+        for route in params.routes:
             solver = _ended(built, f"{route} max_deterministic_time: {times * effort!r}")
             status = solver.status()
             if status == helper.SolveStatus.OPTIMAL:

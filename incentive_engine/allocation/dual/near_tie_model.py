@@ -85,7 +85,7 @@ def take_step(
     unit = row_sizes(core)
     classes = classes_of(core, rows.counted(users.shape))
     program = _program(core, classes, rows, used=used, box=box, forced=users.forced, size=unit)
-    answer = solve_lp(program)
+    answer = solve_lp(program, dual.params.linear)
     pairs, groups, limits = len(classes.pair), len(classes.count), len(rows.limits)
     shares = classes.spread(answer.x[:pairs])
     # GLOP's duals may pass the box by its tolerance

@@ -14,7 +14,7 @@ Control Optim. 20 (1982).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from incentive_engine.allocation.dual.core import changes_of, scores_of, usage_o
 from incentive_engine.allocation.dual.lagrangian import Box, Frame, LagrangianDual, Point
 from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import FloatArray, IntArray
-
-SAMPLE: Final = 6_000
-"""Users that the second derivatives are taken from: they need to be right within a tenth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +68,7 @@ def approach(
     failures = 2
     for _ in range(params.newton_steps):
         box = frame.around(best.prices, radius)
-        near = dual.users.open_within(*dual.around(best, box), most=SAMPLE)
+        near = dual.users.open_within(*dual.around(best, box), most=params.curvature_users)
         # a linear program takes all of these, and exactly
         if near.count <= most_free and not bound:
             break
@@ -134,7 +131,7 @@ def _curvature(dual: LagrangianDual, at: Point, box: Box, near: Near) -> FloatAr
     that lies anywhere within ±h, adds (u − v)(u − v)ᵀ / 2h on average.
     """
     # second derivatives only shape the step; the first ones, which decide, stay exact
-    few, share = near.users, max(near.count / SAMPLE, 1.0)
+    few, share = near.users, max(near.count / dual.params.curvature_users, 1.0)
     price, width = dual.around(at, box)
     chosen, rival, play = _rivals(few, price, width)
     own, other = (_used(few, dual, choice) for choice in (chosen, rival))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -17,16 +16,13 @@ from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.infeasible.explorer_usage import used_by_lots
-from incentive_engine.allocation.infeasible.relaxation import (
-    NEGLIGIBLE,
-    AttainableSums,
-    units_of_excess,
-)
+from incentive_engine.allocation.infeasible.relaxation import AttainableSums, units_of_excess
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.programs.core_program import selection_of
 from incentive_engine.allocation.integer.programs.cp_sat import select
 from incentive_engine.allocation.integer.rounding import round_prices
 from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.params import PLAN, RelaxationParams, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable, tally
@@ -36,13 +32,6 @@ from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import ISSUED, FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.language import Message, Text, joined, named, say
-
-SMALL: Final = 2_000
-"""Up to so many pairs relaxations are found by an exact integer program."""
-
-
-EFFORT: Final = 5.0
-"""CP-SAT's deterministic seconds for each integer question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,16 +64,16 @@ class Relaxation:
         return bool(np.any(self.amounts != 0))
 
 
-def relax(users: Population, rows: LimitRows) -> Relaxation:
+def relax(users: Population, rows: LimitRows, params: SolveParams = PLAN) -> Relaxation:
     """Return the cheapest relaxation; amounts count relative to each limit's bound.
 
     With many users it is the cheapest within a thousandth, and split users count as split.
     """
-    if users.n * users.k <= SMALL:
-        return _relax_exactly(users, rows)
-    sums = AttainableSums.of(users, rows)
+    if users.n * users.k <= params.relaxation.whole_pairs:
+        return _relax_exactly(users, rows, params.relaxation)
+    sums = AttainableSums.of(users, rows, params)
     mixture = sums.least_excess(range(len(rows.limits)))
-    impossible = mixture.least > NEGLIGIBLE
+    impossible = mixture.least > params.relaxation.negligible
     return Relaxation(
         amounts=mixture.excess if impossible else np.zeros(len(rows.limits)),
         suspects=np.flatnonzero((mixture.prices != 0) | (mixture.excess != 0)),
@@ -93,10 +82,11 @@ def relax(users: Population, rows: LimitRows) -> Relaxation:
     )
 
 
-def _relax_exactly(users: Population, rows: LimitRows) -> Relaxation:
+def _relax_exactly(users: Population, rows: LimitRows, params: RelaxationParams) -> Relaxation:
     everyone = _everybody(users)
     nobody = CandidatePlan.at(None, tally(everyone.users, np.full(users.n, -1, dtype=np.int16)))
-    return relax_core(everyone, rows, nobody, prices=np.zeros(len(rows.limits)))
+    prices = np.zeros(len(rows.limits))
+    return relax_core(everyone, rows, nobody, prices=prices, effort=params.effort)
 
 
 def _everybody(users: Population) -> Near:
@@ -108,7 +98,7 @@ def _everybody(users: Population) -> Near:
 
 
 def relax_core(
-    near: Near, rows: LimitRows, draft: CandidatePlan, *, prices: FloatArray
+    near: Near, rows: LimitRows, draft: CandidatePlan, *, prices: FloatArray, effort: float
 ) -> Relaxation:
     """Return the cheapest relaxation in whole offers when only some users may change.
 
@@ -120,6 +110,8 @@ def relax_core(
         What the others have.
     prices
         (L,) float64, at which users' best offers are picked.
+    effort
+        CP-SAT's deterministic seconds.
     """
     few, index = near.users, near.index
     core = build_core(few.worthless(), rows, index, prices=prices, most_pairs=few.k)
@@ -131,7 +123,7 @@ def relax_core(
         margin=1,
         elastic=1.0 / units_of_excess(rows),
     )
-    answer = select(selection, effort=EFFORT)
+    answer = select(selection, effort=effort)
     if answer.found:
         draft = draft.changed(few, index, core.choice_of(answer.chosen))
     amounts = rows.excess(draft.table)
@@ -155,7 +147,9 @@ class Conflict:
     proven: bool
 
 
-def conflict(users: Population, rows: LimitRows, first: Relaxation) -> Conflict:
+def conflict(
+    users: Population, rows: LimitRows, first: Relaxation, params: SolveParams = PLAN
+) -> Conflict:
     """Return a minimal set of limits that cannot hold together (a deletion filter).
 
     Where only whole offers make the limits impossible and that is not proven, these are the
@@ -167,7 +161,7 @@ def conflict(users: Population, rows: LimitRows, first: Relaxation) -> Conflict:
         The relaxation of all rows.
     """
     members = [int(i) for i in first.suspects]
-    prove = _question(users, rows, first)
+    prove = _question(users, rows, first, params)
     proof = prove(members)
     if not proof:
         return Conflict(rows=tuple(np.flatnonzero(first.amounts).tolist()), proven=False)
@@ -180,45 +174,53 @@ def conflict(users: Population, rows: LimitRows, first: Relaxation) -> Conflict:
 
 
 def _question(
-    users: Population, rows: LimitRows, first: Relaxation
+    users: Population, rows: LimitRows, first: Relaxation, params: SolveParams
 ) -> Callable[[list[int]], list[int]]:
     """Return a function: those of some limits that prove that they cannot all hold, or none."""
-    if users.n * users.k <= SMALL:
-        return lambda keep: keep if _refuted(users, rows.subset(keep)) else []
-    sums = first.sums or AttainableSums.of(users, rows)
+    effort, negligible = params.relaxation.effort, params.relaxation.negligible
+    if users.n * users.k <= params.relaxation.whole_pairs:
+        return lambda keep: keep if _refuted(users, rows.subset(keep), effort=effort) else []
+    sums = first.sums or AttainableSums.of(users, rows, params)
 
     def prove(keep: list[int]) -> list[int]:
         mixture = sums.least_excess(keep, close=np.inf)
-        return np.flatnonzero(mixture.prices).tolist() if mixture.least > NEGLIGIBLE else []
+        return np.flatnonzero(mixture.prices).tolist() if mixture.least > negligible else []
 
     return prove
 
 
-def _refuted(users: Population, rows: LimitRows) -> bool:
+def _refuted(users: Population, rows: LimitRows, *, effort: float) -> bool:
     """Return whether CP-SAT proves that no plan in whole offers keeps the rows."""
     everyone, nobody = _everybody(users), np.full(users.n, -1, dtype=np.int16)
     idle, index = everyone.users.worthless(), everyone.index
     free = np.zeros(len(rows.limits))
     core = build_core(idle, rows, index, prices=free, most_pairs=idle.k)
     program = selection_of(rows, core, tally(idle, nobody), nobody, margin=1)
-    return select(program, effort=EFFORT).status is Status.INFEASIBLE
+    return select(program, effort=effort).status is Status.INFEASIBLE
 
 
-def relax_whole(users: Population, rows: LimitRows, optimum: Optimum) -> Relaxation:
+def relax_whole(
+    users: Population, rows: LimitRows, optimum: Optimum, params: RelaxationParams
+) -> Relaxation:
     """Return the relaxation that whole offers need where split ones would not."""
     # users that may change when only whole offers make the limits impossible
     repair = 2_000
     rounded = round_prices(users, rows, optimum, most=repair)
     # those nearest a tie give way most cheaply
     near, prices = rounded.near.nearest(repair), optimum.point.prices
-    return relax_core(replace(near, count=users.n), rows, rounded.draft, prices=prices)
+    near = replace(near, count=users.n)
+    return relax_core(near, rows, rounded.draft, prices=prices, effort=params.effort)
 
 
 def explain(
-    question: Question, users: Population, rows: LimitRows, relaxation: Relaxation
+    question: Question,
+    users: Population,
+    rows: LimitRows,
+    relaxation: Relaxation,
+    params: SolveParams = PLAN,
 ) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
-    found = conflict(users, rows, relaxation)
+    found = conflict(users, rows, relaxation, params)
     names = [rows.names[i] for i in found.rows]
     table = relaxation.table
     usage = rows.exact_usage(table)

@@ -15,23 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.linear_program import LinearAnswer, LinearProgram, solve_lp
+from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import BUDGET, ISSUED, FloatArray, IntArray
-
-NEGLIGIBLE: Final = 1e-7
-"""A relaxation of this share of a bound is rounding."""
-
-CLOSE: Final = 1e-3
-"""The relative gap at which the cheapest relaxation is cheap enough."""
 
 
 def size_of_bounds(rows: LimitRows) -> FloatArray:
@@ -109,13 +104,13 @@ class AttainableSums:
     sums: dict[tuple[int, bytes], tuple[int, FloatArray]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, users: Population, rows: LimitRows) -> Self:
+    def of(cls, users: Population, rows: LimitRows, params: SolveParams) -> Self:
         """Return what is found without prices."""
         cells = users.n_cells
         # more cells than that are taken together; the linear program has a row for each group
         groups = 300
         sums = cls(
-            dual=LagrangianDual(users=users.worthless(), rows=rows),
+            dual=LagrangianDual(users=users.worthless(), rows=rows, params=params),
             size=units_of_excess(rows),
             group=np.arange(cells) * min(groups, cells) // cells,
         )
@@ -140,7 +135,7 @@ class AttainableSums:
         np.add.at(used, (group, row), matrix.data * table.amounts[1:].ravel()[column])
         return used / self.size
 
-    def least_excess(self, keep: Sequence[int], *, close: float = CLOSE) -> Mixture:
+    def least_excess(self, keep: Sequence[int], *, close: float | None = None) -> Mixture:
         """Return a mixture that passes some of the limits by little.
 
         Parameters
@@ -148,17 +143,20 @@ class AttainableSums:
         keep
             The limits that count.
         close
-            The relative gap to the least excess; infinite for whether there is any at all.
+            The relative gap to the least excess; infinite for whether there is any at all. None
+            is that of the settings.
         """
         counted = np.asarray(keep, dtype=np.int64)
         least, proof = -np.inf, np.zeros(len(self.size))
+        params = self.dual.params.relaxation
+        gap = params.gap if close is None else close
         # passes over the users for one question
         rounds = 400
         for _ in range(rounds):
             answer, sums = self._mixed(counted)
             total = max(-answer.objective, 0.0)
-            proven = least > NEGLIGIBLE and total <= least * (1.0 + close)
-            if total <= NEGLIGIBLE or proven:
+            proven = least > params.negligible and total <= least * (1.0 + gap)
+            if total <= params.negligible or proven:
                 break
             before, prices = len(self.sums), self._prices(counted, answer)
             dual = -self.ask(prices)
@@ -187,7 +185,8 @@ class AttainableSums:
                 matrix=sp.csr_array(matrix),
                 lower=np.concatenate([np.ones(groups), rows.lower[kept] / size]),
                 upper=np.concatenate([np.ones(groups), rows.upper[kept] / size]),
-            )
+            ),
+            self.dual.params.linear,
         )
         return answer, list(zip(asked, group.tolist(), strict=True))
 
@@ -213,8 +212,8 @@ class AttainableSums:
         for (asked, group), share in zip(sums, answer.x.tolist(), strict=False):
             shares[asked, group] = share
         excess = np.zeros(len(self.size))
-        passed = over - under
-        excess[kept] = np.where(np.abs(passed) > NEGLIGIBLE, passed, 0.0) * self.size[kept]
+        passed, negligible = over - under, self.dual.params.relaxation.negligible
+        excess[kept] = np.where(np.abs(passed) > negligible, passed, 0.0) * self.size[kept]
         return Mixture(
             excess=excess,
             least=least,

@@ -14,9 +14,9 @@ from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.exchanges.local_search import trade
 from incentive_engine.allocation.integer.programs.core_program import selection_of
 from incentive_engine.allocation.integer.programs.cp_sat import (
-    TINY,
     Selection,
     SelectionAnswer,
+    is_tiny,
     select,
 )
 from incentive_engine.allocation.integer.programs.scip import branch
@@ -100,7 +100,7 @@ def solve_core(
         branched = attempt(branching)
         return attempt(exact) if branched.plan is None else branched
     proven = attempt(exact)
-    if proven.status is Status.OPTIMAL and not 0 < len(core.user) <= TINY:
+    if proven.status is Status.OPTIMAL and not (len(core.user) and is_tiny(len(core.user))):
         return proven
     return _agreed(proven, attempt(branching))
 
@@ -146,17 +146,17 @@ def exchange_core(
 
 
 def fit_core(
-    rows: LimitRows, core: Core, start: CandidatePlan, *, prices: FloatArray
+    rows: LimitRows, core: Core, start: CandidatePlan, *, prices: FloatArray, most: int
 ) -> Incumbent:
     """Return a plan for which a few of the core's users change so that narrow bounds hold.
 
-    Arguments are those of `exchange_core`.
+    Arguments are those of `exchange_core`, but for `most`: changes that are put together.
     """
     rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
     score = core.value - prices @ core.usage
 
     def ask(margin: int) -> SelectionAnswer:
-        return fit(selection_of(rows, core, rest, current, margin=margin), score)
+        return fit(selection_of(rows, core, rest, current, margin=margin), score, most=most)
 
     return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -30,13 +29,6 @@ from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.solver_report import Status
-
-QUICK: Final = 1 / 30
-"""Which part of the usual effort goes to a small program: a single node."""
-
-
-MANY: Final = 3
-"""How many times."""
 
 
 def better(best: Incumbent, other: Incumbent, *, complete: bool) -> Incumbent:
@@ -135,7 +127,7 @@ class Search:
     def fit(self, start: CandidatePlan, near: Near) -> Incumbent:
         """Return a plan in which a few users are changed so that narrow bounds hold."""
         prices, core = self.optimum.point.prices, self._free_core(start, near)
-        return fit_core(self.rows, core, start, prices=prices)
+        return fit_core(self.rows, core, start, prices=prices, most=self.params.fitted_changes)
 
     def _free_core(self, start: CandidatePlan, near: Near) -> Core:
         """Return some users with their best pairs, whatever these lose."""
@@ -202,7 +194,7 @@ def improve_in_turns(search: Search, best: Incumbent) -> Incumbent:
     def program(plan: Incumbent, near: Near, _: int) -> Incumbent:
         assert plan.plan is not None
         core = search.core_for_better(plan, near)
-        return search.program(plan.plan, core, goal=search.fair, times=QUICK)
+        return search.program(plan.plan, core, goal=search.fair, times=search.params.quick_effort)
 
     best = exchange_in_turns(search, best)
     size = search.params.turn_users
@@ -226,10 +218,9 @@ def exchange_in_turns(search: Search, best: Incumbent) -> Incumbent:
 def _last_program(search: Search, best: Incumbent) -> Incumbent:
     """Return what a program of everyone who matters makes of a plan, where these are few."""
     lost, most = search.lost(best), search.params.near_users
-    # the relative gap above which the last program may have `MANY` times as many users as are near
-    # a tie, though that takes seconds
+    # the relative gap that counts as wide
     coarse = 5e-5
-    most = MANY * most if lost > coarse * abs(search.dual) else most
+    most = search.params.last_growth * most if lost > coarse * abs(search.dual) else most
     near = search.nearest(most)
     losses = near.distance
     if lost <= search.fair or (len(losses) == most and losses.max() < lost + search.margin):

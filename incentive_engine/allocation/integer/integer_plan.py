@@ -8,8 +8,6 @@ from incentive_engine.allocation.dual.prices import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.improvement import (
-    MANY,
-    QUICK,
     Search,
     better,
     exchange_in_turns,
@@ -78,7 +76,7 @@ def _search(
     base = start or rounded.draft
     if start is None and not whole:
         # alike users tie by the thousand, and a program of a few sees only some of them
-        base = fill(users, rows, base, prices, tied=rounded.tied)
+        base = fill(users, rows, base, prices, tied=rounded.tied, spared=params.tied_users)
     treated = max(optimum.treated, 1.0)
     goal = max(params.plan_gap, params.offer_share / treated) * abs(dual)
     return Search(
@@ -97,7 +95,7 @@ def _search(
 
 def _most(params: SolveParams) -> int:
     """Return how many users nearest a tie a search may ask for."""
-    near = MANY * params.near_users
+    near = params.last_growth * params.near_users
     return max(params.whole_users, params.largest_program_users, params.exchange_users, near)
 
 
@@ -141,7 +139,7 @@ def _first_plan(search: Search, best: Incumbent) -> Incumbent:
         core = search.core(start, near, allowance=min(widest, lost * (1.0 + 1e-9)))
         # nobody outside the program, and no pair left out of it, can be part of a better plan
         complete = best.plan is not None and furthest >= lost + search.margin and widest >= lost
-        other = search.program(start, core, goal=goal, times=QUICK if first else 1.0)
+        other = search.program(start, core, goal=goal, times=params.quick_effort if first else 1.0)
         best = better(best, other, complete=complete)
         if first and not complete and search.is_open(best):
             other = search.exchange(

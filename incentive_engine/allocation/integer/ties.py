@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -23,9 +22,6 @@ from incentive_engine.allocation.population.sweep import (
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import Choices, FloatArray, IntArray
 
-FEW: Final = 250
-"""So many tied users are left to the integer program, which does better."""
-
 
 def fill(
     users: Population,
@@ -34,6 +30,7 @@ def fill(
     prices: FloatArray,
     *,
     tied: Callable[[float], IntArray],
+    spared: int,
 ) -> CandidatePlan:
     """Give tied users their offer, in the order of their keys, where that brings something.
 
@@ -50,6 +47,8 @@ def fill(
         (L,) float64.
     tied
         Gives who loses so little at most by the next best choice, ascending.
+    spared
+        So many tied users are left to the integer program.
 
     Returns
     -------
@@ -57,11 +56,11 @@ def fill(
     """
     price = rows.prices_of_pairs(prices, users.shape)
     index = tied(precision(users.units, users.kind, price))
-    if len(index) <= FEW:
+    if len(index) <= spared:
         return base
     few = users.take(index)
     current, rest = base.choices(few, index), base.without(few, index)
-    return base.changed(few, index, _filled(few, rows, current, rest, prices))
+    return base.changed(few, index, _filled(few, rows, current, rest, prices, spared=spared))
 
 
 def _with(choice: Choices, index: IntArray, to: Choices) -> Choices:
@@ -71,7 +70,13 @@ def _with(choice: Choices, index: IntArray, to: Choices) -> Choices:
 
 
 def _filled(
-    few: Users, rows: LimitRows, base: Choices, rest: CellTable, prices: FloatArray
+    few: Users,
+    rows: LimitRows,
+    base: Choices,
+    rest: CellTable,
+    prices: FloatArray,
+    *,
+    spared: int,
 ) -> Choices:
     """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
 
@@ -90,7 +95,7 @@ def _filled(
     while attempts > 0:
         eager = _eager(few, rows, prices, full=full)
         tied = np.flatnonzero((eager != base) & (eager >= 0) & (plan == base))
-        if len(tied) <= FEW:
+        if len(tied) <= spared:
             break
         # halves by key: who gets the last offers depends on no order of rows
         blocks = [tied[np.argsort(few.key[tied], kind="stable")]]

@@ -8,13 +8,12 @@ import numpy as np
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.infeasible.explorer_usage import taken_fault
+from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.risk import (
-    NEAR,
-    ROUNDS,
     RedemptionRisk,
     RiskReport,
     with_expected,
@@ -24,7 +23,10 @@ from incentive_engine.errors import InfeasibleError
 
 
 def plan_at_risk(
-    question: Question, users: Population, planned: Callable[[Question], Solved]
+    question: Question,
+    users: Population,
+    planned: Callable[[Question], Solved],
+    params: SolveParams,
 ) -> Solved:
     """Search the expected cost whose plan has the amount as its quantile.
 
@@ -44,18 +46,19 @@ def plan_at_risk(
     expected = risk.expected(amount, noise=0.0)
     # the variance depends on the plan, and the plan on the bound that the variance allows
     best: Solved | None = None
-    for _ in range(ROUNDS):
+    near = params.risk_gap
+    for _ in range(params.risk_plans):
         plan = planned(with_expected(question, expected))
         report = report_of(question, users, plan, risk)
         keeps = report.quantile <= amount
         # a plan whose quantile passes the amount is never taken, however good
         if keeps and (best is None or plan.certificate.value > best.certificate.value):
             best = plan.with_risk(report)
-        if not report.expected or (keeps and report.expected < (1.0 - 10.0 * NEAR) * expected):
+        if not report.expected or (keeps and report.expected < (1.0 - 10.0 * near) * expected):
             break
-        before, target = expected, (1.0 - NEAR / 2.0) * amount
+        before, target = expected, (1.0 - near / 2.0) * amount
         expected = risk.expected(target, noise=report.variance / report.expected)
-        if keeps and expected <= (1.0 + NEAR) * before:
+        if keeps and expected <= (1.0 + near) * before:
             break
     if best is None:
         by_lot = int(to_micros(_costs_by_lot(question.explorers, users)).sum()) / MICROS

@@ -17,7 +17,7 @@ from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
-from incentive_engine.allocation.integer.useless import drop_useless
+from incentive_engine.allocation.integer.pruning import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.plans.at_risk import plan_at_risk
 from incentive_engine.allocation.plans.solved import Solved
@@ -30,10 +30,9 @@ from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import cost_micros
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
-from incentive_engine.allocation.risk import ROUNDS
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.scratch import let_go, strides
-from incentive_engine.domain import REASONS, Choices, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import Choices, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
@@ -112,9 +111,12 @@ def solve_population(
     if question.pool is None or question.pool.basis != "at-risk":
         return _solved(question, users, params=params, advance=advance)
     # a proof for one bound on the expected cost proves little of a plan among several
-    each = replace(params, proof_effort=params.proof_effort / ROUNDS)
+    each = replace(params, proof_effort=params.proof_effort / params.risk_plans)
     solved = plan_at_risk(
-        question, users, lambda bounded: _solved(bounded, users, params=each, advance=unheard)
+        question,
+        users,
+        lambda bounded: _solved(bounded, users, params=each, advance=unheard),
+        params,
     )
     advance(1.0)
     return solved
@@ -134,12 +136,12 @@ def _solved(
     priced = 0.4
     advance(priced)
     if _suspicious(optimum):
-        relaxation = relax(users, rows)
+        relaxation = relax(users, rows, params)
         if relaxation.needed:
-            raise explain(question, users, rows, relaxation)
+            raise explain(question, users, rows, relaxation, params)
     best = make_plan(users, rows, optimum, params=params)
     if best.plan is None:
-        start = _repaired(question, users, rows, optimum)
+        start = _repaired(question, users, rows, optimum, params)
         best = make_plan(users, rows, optimum, params=params, start=start)
     advance(1.0 - read - priced)
     assert best.plan is not None
@@ -205,14 +207,14 @@ def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> P
 
 
 def reasons(problem: Problem, choice: Choices) -> npt.NDArray[np.int8]:
-    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.REASONS`."""
+    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.Reason`."""
     eligible = np.zeros(problem.n_users, dtype=bool)
     helped = np.zeros(problem.n_users, dtype=bool)
     for rows in strides(problem.n_users):
         best = problem.value[:, rows].max(axis=0)
         eligible[rows], helped[rows] = best > -np.inf, best > 0
         let_go()
-    code = {reason: np.int8(place) for place, reason in enumerate(REASONS)}
+    code = {reason: np.int8(place) for place, reason in enumerate(Reason)}
     reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
     reason[~eligible] = code[Reason.INELIGIBLE]
     reason[choice >= 0] = code[Reason.OFFERED]
@@ -246,12 +248,19 @@ def _suspicious(optimum: Optimum) -> bool:
 
 
 def _repaired(
-    question: Question, users: Population, rows: LimitRows, optimum: Optimum
+    question: Question,
+    users: Population,
+    rows: LimitRows,
+    optimum: Optimum,
+    params: SolveParams,
 ) -> CandidatePlan:
     """Return a plan that keeps the limits, whatever it is worth, or say why there is none."""
-    for relaxation in (relax(users, rows), relax_whole(users, rows, optimum)):
+    for relaxation in (
+        relax(users, rows, params),
+        relax_whole(users, rows, optimum, params.relaxation),
+    ):
         if relaxation.needed:
-            raise explain(question, users, rows, relaxation)
+            raise explain(question, users, rows, relaxation, params)
         if relaxation.draft is not None:
             return relaxation.draft
     raise SolverError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -33,9 +32,6 @@ from incentive_engine.domain import (
     IntArray,
     to_micros,
 )
-
-NEAR: Final = 0.1
-"""How far prices are looked for around those of a similar problem."""
 
 Prices = Mapping[str, float]
 """Limit name to price."""
@@ -188,7 +184,7 @@ def solve_relaxed(
     users: Users,
     *,
     start: Prices | None = None,
-    radius: float = NEAR,
+    radius: float | None = None,
     hint: Prices | None = None,
     samples: tuple[UserSample, ...] | None = None,
     params: SolveParams = CURVE,
@@ -202,7 +198,7 @@ def solve_relaxed(
     start
         Prices to start from, such as those of a similar problem; None starts with small samples.
     radius
-        How far, relative to them, the prices may lie from `start`.
+        How far, relative to them, the prices may lie from `start`; None as the settings say.
     hint
         Prices of a problem that is somewhat like this one, for the small samples.
     samples
@@ -254,7 +250,7 @@ def _solved(
     users: Users,
     start: Prices | None,
     *,
-    radius: float = NEAR,
+    radius: float | None = None,
     hint: Prices | None = None,
     samples: tuple[UserSample, ...] | None,
     params: SolveParams,
@@ -268,9 +264,14 @@ def _solved(
         return np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
 
     optimum = find_prices(
-        users, rows, start=known(start), radius=radius, hint=known(hint), samples=samples,
+        users,
+        rows,
+        start=known(start),
+        radius=params.curve.radius if radius is None else radius,
+        hint=known(hint),
+        samples=samples,
         params=params,
-    )  # fmt: skip
+    )
     return Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot)
 
 

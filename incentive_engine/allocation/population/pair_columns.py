@@ -8,20 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.units import Units
+from incentive_engine.data import memory
 from incentive_engine.data.tables.scratch import is_mapped, let_go
 from incentive_engine.domain import Columns, IntArray
 from incentive_engine.fleet import usable_cores
 from incentive_engine.parallel import go_on
-
-MAPPED: Final = 1 << 20
-"""Users of a range where columns are mapped."""
 
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
 
@@ -89,7 +87,7 @@ def in_parts(
     # 60_000: below this many users threads cost more than they save
     at_once = min(threads(), max(1, n // 60_000))
     # mapped columns: few pages at a time, however few threads there are
-    parts = max(at_once, -(-n // MAPPED)) if is_mapped() else at_once
+    parts = max(at_once, -(-n // memory.MEMORY.mapped_users)) if is_mapped() else at_once
     edges = [n * part // parts for part in range(parts + 1)]
     outs = [make() for _ in range(parts)]
 

@@ -13,18 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.integer.programs.cp_sat import Selection, SelectionAnswer
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-
-NOTHING: Final = -1
-"""Stands for no pair, and for no change."""
-FEW: Final = 600
-"""Changes that are put together, those that lose least; their sets of two are 180,000."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -56,7 +50,7 @@ class Changes:
         )
 
 
-def fit(selection: Selection, score: FloatArray) -> SelectionAnswer:
+def fit(selection: Selection, score: FloatArray, *, most: int) -> SelectionAnswer:
     """Return the selection of a hint, changed so that every row holds.
 
     Rows that do not hold are fitted one after the other, those that the fewest users touch first;
@@ -67,12 +61,14 @@ def fit(selection: Selection, score: FloatArray) -> SelectionAnswer:
     ----------
     score
         (p,) float64, the pairs' values less what they pay at the prices of the limits.
+    most
+        Changes that are put together, those that lose least.
     """
     # entries that are held at once: more limits are not fitted
     largest = 2**24
     if np.prod(selection.matrix.shape) > largest:
         return SelectionAnswer(status=Status.UNKNOWN)
-    fitted = _Fitted(selection, score)
+    fitted = _Fitted(selection, score, most=most)
     broken = fitted.broken()
     if len(broken) and not any(map(fitted.is_narrow, broken)):
         return SelectionAnswer(status=Status.UNKNOWN)
@@ -87,14 +83,15 @@ def fit(selection: Selection, score: FloatArray) -> SelectionAnswer:
 class _Fitted:
     """A selection that is changed until its rows hold."""
 
-    def __init__(self, selection: Selection, score: FloatArray) -> None:
+    def __init__(self, selection: Selection, score: FloatArray, *, most: int) -> None:
+        self._most = most
         users, user = np.unique(selection.group, return_inverse=True)
-        self._now = np.full(len(users), NOTHING)
+        self._now = np.full(len(users), -1)
         self._now[user[selection.hint]] = np.flatnonzero(selection.hint)
         pair = np.arange(len(score))
         if not selection.forced:
             user = np.concatenate([user, np.arange(len(users))])
-            pair = np.concatenate([pair, np.full(len(users), NOTHING)])
+            pair = np.concatenate([pair, np.full(len(users), -1)])
         # one column more: what no pair adds
         self._score = np.append(score, 0.0)
         amounts = np.asarray(selection.matrix.todense(), dtype=np.int64)
@@ -148,10 +145,10 @@ class _Fitted:
         """
         # sets of two that are looked at in all, once there is an answer
         most = 500_000
-        each, looked_at, is_found = min(len(changes.user), FEW) ** 2 // 2 + 1, 0, False
+        each, looked_at, is_found = min(len(changes.user), self._most) ** 2 // 2 + 1, 0, False
         # changes that are tried as the first one, those that lose least
         tries = 100
-        for first in (NOTHING, *np.argsort(changes.loss, kind="stable")[:tries].tolist()):
+        for first in (-1, *np.argsort(changes.loss, kind="stable")[:tries].tolist()):
             if is_found and looked_at > most:
                 return
             looked_at += each
@@ -164,7 +161,7 @@ class _Fitted:
         self, row: int, changes: Changes, first: int
     ) -> list[tuple[Changes, int]] | None:
         """Return the changes of the best set that has a first one; None where there is no set."""
-        if first == NOTHING:
+        if first == -1:
             places = self._best_set(row, changes, self._used)
             return None if places is None else [(changes, place) for place in places.tolist()]
         others = changes.some(np.flatnonzero(changes.user != changes.user[first]))
@@ -221,7 +218,7 @@ class _Fitted:
 
     def _best_set(self, row: int, changes: Changes, used: IntArray) -> IntArray | None:
         """Return the set of at most four changes that loses least and makes a row hold."""
-        few = np.argsort(changes.loss, kind="stable")[:FEW]
+        few = np.argsort(changes.loss, kind="stable")[: self._most]
         amount = np.append(changes.sums[row, few], 0)
         loss = np.append(changes.loss[few], 0.0)
         # two different ones, of which the last is none; and none at all
@@ -236,7 +233,7 @@ class _Fitted:
         count = np.searchsorted(two, most - two, side="right") - start
         one, other = _matches(start, count, loss[first] + loss[second])
         places = np.stack([first[one], second[one], first[other], second[other]])
-        return self._cheapest(row, changes, np.append(few, NOTHING)[places], used)
+        return self._cheapest(row, changes, np.append(few, -1)[places], used)
 
     def _cheapest(
         self, row: int, changes: Changes, sets: IntArray, used: IntArray
@@ -248,9 +245,9 @@ class _Fitted:
         sets
             (4, s) int64, places of changes, −1 for none.
         """
-        user = np.append(changes.user, NOTHING)[sets]
+        user = np.append(changes.user, -1)[sets]
         # nobody changes twice; sets without a change are told apart by their place
-        own = np.where(user == NOTHING, -2 - np.arange(len(sets))[:, None], user)
+        own = np.where(user == -1, -2 - np.arange(len(sets))[:, None], user)
         ordered = np.sort(own, axis=0)
         alone = np.flatnonzero(np.all(ordered[1:] != ordered[:-1], axis=0))
         loss = np.append(changes.loss, 0.0)[sets[:, alone]].sum(axis=0)
@@ -263,7 +260,7 @@ class _Fitted:
             good = np.flatnonzero(self._harmless(sums[:, sets[:, some]].sum(axis=1), row, used))
             if len(good):
                 chosen = sets[:, some[good[0]]]
-                return np.asarray(chosen[chosen != NOTHING])
+                return np.asarray(chosen[chosen != -1])
         return None
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.core import Core
-from incentive_engine.allocation.integer.programs.cp_sat import LARGEST, Selection
-from incentive_engine.allocation.integer.programs.decimals import TENS, decimals_of
+from incentive_engine.allocation.integer.programs.cp_sat import Selection
+from incentive_engine.allocation.integer.programs.decimals import decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.domain import Choices, FloatArray
@@ -107,11 +107,13 @@ def _step(rows: LimitRows, data: FloatArray, row: int, *, common: bool) -> Integ
     so that breaking a bound is counted in units.
     """
     exact_unit = float(rows.unit[row])
-    units = (exact_unit,) if exact_unit else TENS
-    decimals = decimals_of(data, largest=LARGEST, units=units, common=common)
+    units = (exact_unit,) if exact_unit else None
+    decimals = decimals_of(data, largest=Selection.LARGEST, units=units, common=common)
     if decimals is None:
         largest = float(np.max(np.abs(data), initial=0.0))
-        return IntegerScale(unit=0.0, common=1, size=LARGEST / (largest or 1.0), whole=False)
+        return IntegerScale(
+            unit=0.0, common=1, size=Selection.LARGEST / (largest or 1.0), whole=False
+        )
     return IntegerScale(
         unit=decimals.unit,
         common=decimals.common,

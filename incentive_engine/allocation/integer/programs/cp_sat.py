@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,20 +14,6 @@ from incentive_engine.allocation.integer.programs.decimals import decimals_of
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.parallel import interruptible
-
-LARGEST: Final = 2.0**30
-"""The largest integer coefficient. CP-SAT's presolve multiplies coefficients; OR-Tools 9.15 was
-seen to cut off the optimum of programs with 11 to 18 pairs at 2^30 and above."""
-
-TINY: Final = 100
-"""Up to so many pairs presolve is left out: it saves nothing there, and could be wrong."""
-
-
-STATUS: Final = {
-    helper.OPTIMAL: "optimal",
-    helper.FEASIBLE: "feasible",
-    helper.INFEASIBLE: "infeasible",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +37,10 @@ class Selection:
     elastic
         r penalties per unit by which a row may be broken; empty for none.
     """
+
+    LARGEST: ClassVar[float] = 2.0**30
+    """The largest integer coefficient. CP-SAT's presolve multiplies coefficients; OR-Tools 9.15
+    was seen to cut off the optimum of programs with 11 to 18 pairs at 2^30 and above."""
 
     objective: FloatArray
     group: IntArray
@@ -105,8 +95,8 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     _add_groups(model, selection)
     slacks = [_add_row(model, selection, row) for row in range(len(selection.lower))]
     unit = _add_objective(model, selection, slacks)
-    answer = _solved(model, Enough(enough * unit), effort=effort, presolve=pairs > TINY)
-    status = Status(STATUS.get(answer.status, "unknown"))
+    answer = _solved(model, Enough(enough * unit), effort=effort, presolve=not is_tiny(pairs))
+    status = _status_of(answer)
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return SelectionAnswer(status=status)
     # what rounding may have taken from each user's pair belongs to the bound
@@ -118,16 +108,30 @@ def select(selection: Selection, *, effort: float, enough: float = np.inf) -> Se
     )
 
 
+def is_tiny(pairs: int) -> bool:
+    """Return whether presolve is left out of a program: it saves nothing, and could be wrong."""
+    return pairs <= 100
+
+
+def _status_of(answer: Any) -> Status:  # noqa: ANN401 - the same
+    statuses = {
+        helper.OPTIMAL: Status.OPTIMAL,
+        helper.FEASIBLE: Status.FEASIBLE,
+        helper.INFEASIBLE: Status.INFEASIBLE,
+    }
+    return statuses.get(answer.status, Status.UNKNOWN)
+
+
 def integers_per_unit(objective: FloatArray) -> float:
     """Return the factor by which values become integers, small ones where they are decimals.
 
     With small integers few objectives are possible, and a bound between two of them is known to
     be the lower one.
     """
-    decimals = decimals_of(objective, largest=LARGEST)
+    decimals = decimals_of(objective, largest=Selection.LARGEST)
     if decimals is not None:
         return decimals.size
-    return LARGEST / float(np.max(np.abs(objective)))
+    return Selection.LARGEST / float(np.max(np.abs(objective)))
 
 
 def rounded_off(objective: FloatArray, unit: float) -> float:

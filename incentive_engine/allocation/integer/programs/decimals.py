@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.domain import ROUNDING, FloatArray
-
-TENS: Final = tuple(10.0**place for place in range(7))
-"""Units of decimals with up to six places: amounts of more are not taken for decimals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +32,11 @@ class Decimals:
 
 
 def decimals_of(
-    amounts: FloatArray, *, largest: float, units: Iterable[float] = TENS, common: bool = True
+    amounts: FloatArray,
+    *,
+    largest: float,
+    units: Iterable[float] | None = None,
+    common: bool = True,
 ) -> Decimals | None:
     """Return the integers that stand for amounts, as small as can be; None where there are none.
 
@@ -47,7 +47,8 @@ def decimals_of(
     largest
         What the integers may be at most.
     units
-        Decimal units in one natural unit, in the order to try; a single one is known to fit.
+        Decimal units in one natural unit, in the order to try; a single one is known to fit. None
+        tries up to six places: amounts of more are not taken for decimals.
     common
         Divide by what all amounts have in common.
 
@@ -56,7 +57,7 @@ def decimals_of(
     >>> decimals_of(np.array([12345678901234.567, 9876.5]), largest=2.0**30) is None
     True
     """
-    tried = tuple(units)
+    tried = tuple(10.0**place for place in range(7)) if units is None else tuple(units)
     most = float(np.max(np.abs(amounts), initial=0.0))
     for unit in tried:
         # beyond int64 every float is whole, and none is a decimal

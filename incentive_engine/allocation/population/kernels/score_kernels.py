@@ -9,7 +9,7 @@ the faster arithmetic can tell apart. Every choice is therefore the one of float
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,9 @@ from incentive_engine.allocation.population.units import Units
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.jit import compiled
 
-GATHER: Final = 0
-"""The prices of an offer differ between cells."""
-REPEAT: Final = 1
-"""They are those of the offer before."""
-CONSTANT: Final = 2
-"""They are the same in all cells."""
-FREE: Final = 3
-"""They are zero, so the column need not be read."""
+GATHER, REPEAT, CONSTANT, FREE = range(4)
+"""How the prices of an offer are read: they differ between cells; are those of the offer before;
+are the same in all cells; are zero, so that the column need not be read."""
 
 
 class PriceTable(NamedTuple):

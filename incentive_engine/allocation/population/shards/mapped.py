@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,13 +21,6 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say
-
-STAGE: Final = "INCENTIVE_STAGE"
-"""The environment's name of a folder on an executor's own disk; left out: shards are mapped from
-where they were written."""
-COLUMNS: Final = ("value", "columns", "cell", "key")
-INDEX: Final = "index.npy"
-"""Beside the columns of a part of a shard: which of the shard's rows they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +38,8 @@ class ShardFile:
     digest
         BLAKE2b of the files, by which a staged copy is known.
     """
+
+    COLUMNS: ClassVar = ("value", "columns", "cell", "key")
 
     folder: str
     plan: str
@@ -69,6 +64,11 @@ class MappedUsers(Users):
         return mapped, (self.file, self.units)
 
 
+def _index_of(folder: Path) -> Path:
+    """Return the file beside the columns of a part of a shard: which of its rows they are."""
+    return folder / "index.npy"
+
+
 def write_shard(
     users: PairColumns, rows: slice, folder: Path, *, plan: Path, index: IntArray | None = None
 ) -> ShardFile:
@@ -82,10 +82,10 @@ def write_shard(
         Which rows of a larger shard these users are; None where they are all.
     """
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".shard-"))
-    for name in COLUMNS:
+    for name in ShardFile.COLUMNS:
         np.save(partial / f"{name}.npy", np.ascontiguousarray(getattr(users, name)[..., rows]))
     if index is not None:
-        np.save(partial / INDEX, index)
+        np.save(_index_of(partial), index)
     file = ShardFile(
         folder=str(folder), plan=str(plan), users=rows.stop - rows.start,
         digest=digest_of_shard(partial),
@@ -115,7 +115,7 @@ def digest_of_shard(folder: Path) -> str:
     """Return the BLAKE2b digest of a shard's files, in hexadecimal."""
     # bytes of a shard's digest
     digest = hashlib.blake2b(digest_size=32)
-    for name in COLUMNS:
+    for name in ShardFile.COLUMNS:
         with (folder / f"{name}.npy").open("rb") as file:
             digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
     return digest.hexdigest()
@@ -138,7 +138,7 @@ def rows_of_part(files: Sequence[ShardFile], starts: IntArray, index: IntArray) 
     rows = np.empty(len(index), dtype=np.int64)
     for number in np.unique(shard).tolist():
         mine = shard == number
-        own = np.load(Path(files[number].folder) / INDEX, mmap_mode="r")
+        own = np.load(_index_of(Path(files[number].folder)), mmap_mode="r")
         rows[mine] = own[index[mine] - edges[number]] + starts[number]
     return rows
 
@@ -179,7 +179,7 @@ def _loaded(folder: Path, file: ShardFile, units: Units) -> MappedUsers:
     # mapped for writing of one's own, as kernels are compiled for such arrays
     mode: Literal["c"] | None = "c" if file.users else None
     value, columns, cell, key = (
-        np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in COLUMNS
+        np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in ShardFile.COLUMNS
     )
     common = shared_fields(units)
     return MappedUsers(value=value, columns=columns, cell=cell, key=key, file=file, **common)
@@ -197,7 +197,8 @@ def staged(file: ShardFile) -> Path:
     OSError
         When the shard or the worker's disk cannot be read or written, or they differ.
     """
-    source, own = Path(file.folder), os.environ.get(STAGE)
+    # a folder on an executor's own disk; left out: shards are mapped from where they were written
+    source, own = Path(file.folder), os.environ.get("INCENTIVE_STAGE")
     if not own:
         return source
     copy = Path(own) / f"shard-{file.digest}"
@@ -206,7 +207,7 @@ def staged(file: ShardFile) -> Path:
     Path(own).mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=own, prefix=".stage-"))
     try:
-        for name in COLUMNS:
+        for name in ShardFile.COLUMNS:
             shutil.copyfile(source / f"{name}.npy", partial / f"{name}.npy")
         if digest_of_shard(partial) == file.digest:
             put_in_place(partial, copy)

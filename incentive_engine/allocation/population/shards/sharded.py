@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +31,10 @@ from incentive_engine.allocation.population.sweep import (
 )
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users, joined
+from incentive_engine.data import memory
 from incentive_engine.domain import Choices, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on
-
-BROUGHT: Final = 1 << 26
-"""Bytes of columns that all shards together send with one answer. Where it might be more, users
-are fetched once it is known who they are, and a part of the population stays in shards."""
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -134,7 +131,7 @@ class ShardedUsers(Units):
         self, price: FloatArray, width: FloatArray, *, most: int
     ) -> tuple[Population, Rows] | None:
         """Return the users whose choice may change within a box, and which of all they are."""
-        few = BROUGHT // self._row // max(len(self.files), 1)
+        few = memory.MEMORY.answer // self._row // max(len(self.files), 1)
         within = partial(questions.open_part, price=price, width=width)
         found = self._ask(partial(within, most=few))
         if sum(part.count for part in found) > most:
@@ -222,7 +219,7 @@ class ShardedUsers(Units):
         return self.kind.itemsize * self.k * (self.shape[0] - 1) + 12
 
     def _may_send(self, most: int) -> bool:
-        return len(self.files) * most * self._row <= BROUGHT
+        return len(self.files) * most * self._row <= memory.MEMORY.answer
 
     def _ask(
         self, question: Callable[..., Answer], own: Sequence[tuple[Any, ...]] | None = None

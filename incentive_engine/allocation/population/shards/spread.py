@@ -7,21 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.allocation.population.pair_columns import shared_fields
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.shards.mapped import COLUMNS, write_shard
+from incentive_engine.allocation.population.shards.mapped import ShardFile, write_shard
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import say
-
-FREE: Final = 1.1
-"""Room that must be free for the shards, as a multiple of their size."""
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Population]:
         return
     shards = shared.number(users.n)
     edges = [users.n * shard // shards for shard in range(shards + 1)]
-    size = sum(np.asarray(getattr(users, name)).nbytes for name in COLUMNS)
+    size = sum(np.asarray(getattr(users, name)).nbytes for name in ShardFile.COLUMNS)
     with plan_folder(shared.folder, size) as plan:
         files = tuple(
             write_shard(
@@ -58,7 +54,8 @@ def in_shards(users: Users, shared: SharedWork | None) -> Iterator[Population]:
 def plan_folder(folder: Path, size: int) -> Iterator[Path]:
     """Give a folder of a plan's own, gone at the end, with room for so many bytes of shards."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if shutil.disk_usage(folder).free < FREE * size:
+    # room beside the shards, for what else is written meanwhile
+    if shutil.disk_usage(folder).free < 1.1 * size:
         what = say("has no room for {size:.1f} GB of shards", size=size / 1e9)
         raise DataError(Fault(str(folder), what, remedy="free some space, or use another folder"))
     with tempfile.TemporaryDirectory(dir=folder, prefix="shards-") as place:

@@ -14,7 +14,7 @@ from incentive_engine.allocation import (
     sum_limit,
     swept_points,
 )
-from incentive_engine.allocation.budgets import sketch
+from incentive_engine.allocation.params import CurveParams
 
 
 def campaign(users: int, amount: float) -> Problem:
@@ -42,17 +42,14 @@ def campaign(users: int, amount: float) -> Problem:
     )
 
 
-def test_swept_points_lie_on_the_curve_that_everybody_makes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_swept_points_lie_on_the_curve_that_everybody_makes() -> None:
     users = 40_000
     problems = [campaign(users, amount) for amount in (1_000.0, 3_000.0, 6_000.0)]
     problems = [replace(problems[0], limits=each.limits, pool=each.pool) for each in problems]
     split = Breakdown(
         group=(np.arange(users) % 3).astype(np.uint8), groups=3, amounts=(problems[0].columns[0],)
     )
-    monkeypatch.setattr(sketch, "SKETCH", 8_000)
-    found = swept_points(problems, split)
+    found = swept_points(problems, split, CurveParams(sample=8_000))
     exact = Curve(problems[0]).points(problems)
     for point, whole in zip(found, exact, strict=True):
         assert point.used == pytest.approx(whole.used, rel=0.1)

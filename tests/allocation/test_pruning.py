@@ -7,7 +7,7 @@ import pytest
 
 from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.integer.draft import CandidatePlan
-from incentive_engine.allocation.integer.useless import drop_useless
+from incentive_engine.allocation.integer.pruning import drop_useless
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.sweep import tally

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from incentive_engine.allocation.budgets.efficient_steps import Breakdown
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.params import CurveParams, SolveParams
 from incentive_engine.allocation.plans.split_plan import Relaxed
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
@@ -24,13 +24,6 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET, Choices, FloatArray, IntArray
 from incentive_engine.jit import compiled
-
-MANY: Final = 1_000_000
-"""Beyond so many users the prices of a curve come from a sample."""
-
-SKETCH: Final = 300_000
-"""Users of that sample: its prices are right to some parts in a thousand, and what they buy is
-worth a budget's optimum to the square of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +52,9 @@ class SweptPoint:
     sums: FloatArray
 
 
-def swept_points(problems: Sequence[Problem], split: Breakdown) -> tuple[SweptPoint, ...]:
+def swept_points(
+    problems: Sequence[Problem], split: Breakdown, params: CurveParams
+) -> tuple[SweptPoint, ...]:
     """Return what the budget of each problem brings, where it has a plan.
 
     Parameters
@@ -69,7 +64,7 @@ def swept_points(problems: Sequence[Problem], split: Breakdown) -> tuple[SweptPo
     """
     users = users_of(problems[0])
     # by key, not by row; 2**64 − 2**11 is the largest float64 that a word of 64 bits holds
-    index = np.flatnonzero(users.key <= np.uint64(SKETCH / users.n * (2**64 - 2**11)))
+    index = np.flatnonzero(users.key <= np.uint64(params.sample / users.n * (2**64 - 2**11)))
     few = _part(problems[0], users, index)
     some, share = users_of(few), len(index) / users.n
     points = []
