@@ -10,7 +10,7 @@ from typing import Any
 
 from incentive_engine.errors import ConfigError, Fault, VerificationError
 from incentive_engine.export.formats import PRESETS, of_suffix, preset
-from incentive_engine.export.keys import VARIABLE, SecretKey
+from incentive_engine.export.keys import SecretKey
 from incentive_engine.export.parts import write_parts
 from incentive_engine.export.places import Destination
 from incentive_engine.export.rows import OfferRows, Wanted
@@ -140,8 +140,9 @@ def check_key(options: ExportOptions, *, codes: bool) -> None:
     if options.key is None and (codes or options.hash_ids):
         what = "codes are made with a key" if codes else "ids are hashed with a key"
         remedy = "make one with `openssl rand -hex 32`, and keep it: it gives the same codes again"
+        variable = SecretKey.VARIABLE
         raise ConfigError(
-            Fault(VARIABLE, what, say("--key-file, or {variable}", variable=VARIABLE), remedy)
+            Fault(variable, what, say("--key-file, or {variable}", variable=variable), remedy)
         )
 
 

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +21,16 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.key_file import read_secret
 
-VARIABLE: Final = "INCENTIVE_KEY"
-ALPHABET: Final = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.uint8)
-"""32 characters without 0, 1, I and O, which people confuse; another one changes every code."""
-LENGTH: Final = 16
-"""Characters of a code, five bits each: 80 bits, of which ten million users take 2^23."""
-
 
 class SecretKey:
     """A key; it shows nothing of itself."""
+
+    VARIABLE: ClassVar[str] = "INCENTIVE_KEY"
+    ALPHABET: ClassVar = np.frombuffer(b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.uint8)
+    """Of codes: 32 characters without 0, 1, I and O, which people confuse; another one changes
+    every code."""
+    LENGTH: ClassVar[int] = 16
+    """Characters of a code, five bits each: 80 bits, of which ten million users take 2^23."""
 
     def __init__(self, secret: bytes, *, warnings: tuple[str, ...] = ()) -> None:
         self._secret = secret
@@ -56,7 +57,7 @@ class SecretKey:
         (n,) string, 16 characters, the same for the same key, campaign, offer and user.
         """
         hmac_of = _hmac(self._derive("code", campaign, offer))
-        size = LENGTH * 5 // 8
+        size = self.LENGTH * 5 // 8
         digests = b"".join(hmac_of(user)[:size] for user in user_id.to_pylist())
         return _as_codes(np.frombuffer(digests, dtype=np.uint8).reshape(-1, size))
 
@@ -80,7 +81,7 @@ def read_key(file: Path | None) -> SecretKey | None:
     DataError
         When the file cannot be read.
     """
-    secret = read_secret(file, option="--key-file", variable=VARIABLE)
+    secret = read_secret(file, option="--key-file", variable=SecretKey.VARIABLE)
     return SecretKey(secret.content, warnings=secret.warnings) if secret else None
 
 
@@ -93,8 +94,10 @@ class UniqueCodes:
 
     def add(self, codes: pa.Array) -> None:
         """Take note of codes, (n,) string."""
-        text = np.array(codes.to_pylist(), dtype=f"S{LENGTH}")
-        digits = np.searchsorted(ALPHABET, text.view(np.uint8).reshape(-1, LENGTH))
+        text = np.array(codes.to_pylist(), dtype=f"S{SecretKey.LENGTH}")
+        digits = np.searchsorted(
+            SecretKey.ALPHABET, text.view(np.uint8).reshape(-1, SecretKey.LENGTH)
+        )
         # characters of a code that fit into 64 bits; the rest fits into 32
         half = 12
         self._starts.append(_packed(digits[:, :half]))
@@ -151,9 +154,10 @@ def _packed(digits: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 
 def _as_codes(digests: npt.NDArray[np.uint8]) -> pa.Array:
-    bits = np.unpackbits(digests, axis=1).reshape(len(digests), LENGTH, 5)
+    length = SecretKey.LENGTH
+    bits = np.unpackbits(digests, axis=1).reshape(len(digests), length, 5)
     places = bits @ np.array([16, 8, 4, 2, 1], dtype=np.uint8)
-    letters = np.ascontiguousarray(ALPHABET[places])
-    offsets = np.arange(0, letters.size + 1, LENGTH, dtype=np.int32)
+    letters = np.ascontiguousarray(SecretKey.ALPHABET[places])
+    offsets = np.arange(0, letters.size + 1, length, dtype=np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
     return pa.Array.from_buffers(pa.string(), len(digests), buffers)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,13 +16,8 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import MICROS
 from incentive_engine.export.keys import SecretKey, UniqueCodes
-from incentive_engine.export.selection import READ, Selected
+from incentive_engine.export.selection import Selected
 from incentive_engine.run.format import parts_of
-
-MONEY: Final = pa.decimal128(38, 6)
-"""Amounts leave as decimals to the millionth, never as binary fractions."""
-MILLIONTH: Final = Decimal(1) / MICROS
-INSTANT: Final = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +39,10 @@ class Wanted:
 
 class OfferRows:
     """The rows of an export, with the columns that its sheets need."""
+
+    MONEY: ClassVar = pa.decimal128(38, 6)
+    """Amounts leave as decimals to the millionth, never as binary fractions."""
+    INSTANT: ClassVar = pa.timestamp("us", tz="UTC")
 
     COLUMNS: ClassVar = {
         "user_id": pa.string(),
@@ -72,7 +71,9 @@ class OfferRows:
     def schema(self) -> pa.Schema:
         """The columns and types of every batch."""
         given = pq.read_schema(parts_of(self._selected.run.directory / "allocation.parquet")[0])
-        empty = pa.RecordBatch.from_pylist([], schema=pa.schema([given.field(n) for n in READ]))
+        empty = pa.RecordBatch.from_pylist(
+            [], schema=pa.schema([given.field(n) for n in Selected.COLUMNS])
+        )
         schema: pa.Schema = self._row_batch(empty).schema
         return schema
 
@@ -129,17 +130,18 @@ def _offer_table(policy: Policy, *, as_text: bool) -> pa.RecordBatch:
         local = in_zone(moment, policy.timezone) if moment else None
         return local.isoformat() if local and as_text else local and local.astimezone(UTC)
 
-    kind = pa.string() if as_text else INSTANT
+    kind = pa.string() if as_text else OfferRows.INSTANT
     offers = policy.offers
     # decimals of the shortest form that reads as the same float, never of its binary digits
+    millionth = Decimal(1) / MICROS
     faces = [
-        Decimal(repr(offer.face_value)).quantize(MILLIONTH, ROUND_CEILING) for offer in offers
+        Decimal(repr(offer.face_value)).quantize(millionth, ROUND_CEILING) for offer in offers
     ]
     return pa.RecordBatch.from_pydict(
         {
             "offer_id": pa.array([offer.id for offer in offers], pa.string()),
             "campaign_id": pa.array([offer.campaign_id or offer.id for offer in offers]),
-            "face_value": pa.array(faces, MONEY),
+            "face_value": pa.array(faces, OfferRows.MONEY),
             "valid_from": pa.array([when(offer.valid_from) for offer in offers], kind),
             "valid_to": pa.array([when(offer.valid_to) for offer in offers], kind),
         }
@@ -148,4 +150,6 @@ def _offer_table(policy: Policy, *, as_text: bool) -> pa.RecordBatch:
 
 def _in_currency(micros: pa.Array) -> pa.Array:
     whole = micros.cast(pa.decimal128(19, 0))
-    return pc.multiply(whole, pa.scalar(MILLIONTH, pa.decimal128(7, 6))).cast(MONEY)
+    return pc.multiply(whole, pa.scalar(Decimal(1) / MICROS, pa.decimal128(7, 6))).cast(
+        OfferRows.MONEY
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +34,6 @@ from incentive_engine.verify.recomputed.arithmetic import exact, exact_total, ha
 
 ROWS: Final = 1 << 18
 """Users that are held in memory at a time; another number changes Parquet exports' bytes."""
-
-READ: Final = ("user_id", "offer_id", "cost_micros")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +104,9 @@ class Selected:
         out; None where all stay.
     """
 
+    COLUMNS: ClassVar = ("user_id", "offer_id", "cost_micros")
+    """What is read of the plan."""
+
     run: FinishedRun
     filters: Filters
     rows: Mapping[str, int]
@@ -119,7 +120,7 @@ class Selected:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield user_id, offer_id and cost_micros of at most `ROWS` users at a time."""
         start = 0
-        for batch in offered(self.run, self.filters, READ):
+        for batch in offered(self.run, self.filters, self.COLUMNS):
             stop = start + batch.num_rows
             left = batch if self.keep is None else batch.filter(pa.array(self.keep[start:stop]))
             start = stop

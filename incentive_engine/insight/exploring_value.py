@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -11,13 +10,10 @@ from incentive_engine.allocation import Allocation, Problem, build_problem, gain
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
+from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.value.gain import PlanGain
-from incentive_engine.insight.value.holdout import MOST_USERS
 from incentive_engine.report import Exploring, ExploringPower
 from incentive_engine.stats.power import detectable_effect, power_of
-
-DEAREST: Final = 0.02
-"""Exploring is not proposed beyond the share that costs this part of the plan's value."""
 
 
 def exploring_value(
@@ -44,7 +40,7 @@ def exploring_value(
     if explorers is None or not len(explorers.users):
         return None if gain is None else _would(policy, table, holdout, plan=plan, gain=gain)
     given_up = None
-    if table.n_users <= MOST_USERS:
+    if table.n_users <= INSIGHT.solved_again:
         everyone = build_problem(policy.without_exploring(), table, holdout)
         given_up = max(gain_of_all(everyone, plan), 0.0)
     share = policy.explore or 0.0
@@ -55,7 +51,11 @@ def exploring_value(
         share=share,
     )
     return Exploring(
-        users=len(explorers.users), share=share, given_up=given_up, dearest=DEAREST, sight=sight
+        users=len(explorers.users),
+        share=share,
+        given_up=given_up,
+        dearest=INSIGHT.dearest_exploring,
+        sight=sight,
     )
 
 
@@ -67,7 +67,7 @@ def _would(
     What it would cost is what the plan gives those whom the lot would draw, less what their lots
     are worth: no less than the truth, for what their offers cost could go to others.
     """
-    if table.n_users > MOST_USERS:
+    if table.n_users > INSIGHT.solved_again:
         return None
     # what is tried out where nobody explores: enough to see a usual effect in a large campaign
     share = 0.05
@@ -82,7 +82,9 @@ def _would(
     worth = float(value[choice[given], users[given]].sum(dtype=np.float64))
     given_up = max(worth - tried.explorers.worth, 0.0)
     sight = _affordable(sight, given_up, value=plan.certificate.value, share=share)
-    return Exploring(users=0, share=0.0, given_up=None, dearest=DEAREST, sight=sight)
+    return Exploring(
+        users=0, share=0.0, given_up=None, dearest=INSIGHT.dearest_exploring, sight=sight
+    )
 
 
 def _affordable(
@@ -91,7 +93,7 @@ def _affordable(
     """Return a sight that proposes no share that costs too much."""
     if sight is not None and given_up and value > 0:
         # cost grows with the share, so that the dearest allowed one is known
-        dearest = share * DEAREST * value / given_up
+        dearest = share * INSIGHT.dearest_exploring * value / given_up
         if dearest < sight.enough:
             return replace(sight, proposed=dearest)
     return sight

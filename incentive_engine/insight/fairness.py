@@ -12,7 +12,7 @@ from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.arrow import Column, compact, is_number, levels, numbers
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.small_groups import SMALLEST
+from incentive_engine.insight.params import INSIGHT
 from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
 from incentive_engine.stats.intervals import interval
 
@@ -118,7 +118,7 @@ def _benefits(
             weight=float(findings.weight[decided][mine].mean()),
         )
         for group in range(groups.number)
-        if (mine := groups.code == group).sum() >= SMALLEST
+        if (mine := groups.code == group).sum() >= INSIGHT.smallest_group
     ]
     check = _check(findings, groups, others, decided, cost)
     return Benefits(column=groups.column, rows=tuple(rows), check=check)

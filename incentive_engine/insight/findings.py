@@ -13,7 +13,7 @@ import numpy.typing as npt
 from incentive_engine.allocation import Allocation, FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, REASONS, BoolArray, FloatArray
+from incentive_engine.domain import COST, BoolArray, FloatArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen
 from incentive_engine.insight.budget.mandate import BudgetView, Mandate, returns
@@ -64,7 +64,7 @@ class PlanFindings:
     weight
         (n,) float64, how much each user's outcome counts.
     reason
-        (n,) int8, place in `domain.REASONS`.
+        (n,) int8, place in `domain.Reason`.
     propensity
         (n,) float64, how likely each arm was where chance decided, else 1.
     explores
@@ -152,7 +152,7 @@ class PlanFindings:
             conversions=float(np.sum(chosen.conversion)),
             spend=None if chosen.spend is None else float(chosen.spend.sum()),
             cost=float(np.sum(chosen.cost)),
-            reasons=np.bincount(self.reason, minlength=len(REASONS)).tolist(),
+            reasons=np.bincount(self.reason, minlength=len(Reason)).tolist(),
             missing=self.table.missing_pairs,
             correction=self.correction.factor,
             gain=self.gain,
@@ -203,7 +203,7 @@ class PlanTotals:
     conversions, spend, cost
         By the scores, of all users; money in currency units; spend is None where none is scored.
     reasons
-        How many users have each of `domain.REASONS`.
+        How many users have each `domain.Reason`.
     missing
         (measure, offer) to how many scores are missing.
     correction

@@ -10,7 +10,6 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from statistics import NormalDist
-from typing import Final
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_rules import rules_of
@@ -20,7 +19,7 @@ from incentive_engine.errors import Fault, VerificationError
 from incentive_engine.live.campaign import LiveCampaign, hours_of, windows_of
 from incentive_engine.live.ledger.records import LimitTerms, RiskMargin
 from incentive_engine.live.ledger.stores.store import Terms
-from incentive_engine.live.population import FORMAT, RunPopulation
+from incentive_engine.live.population import RunPopulation
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile, read_json, read_manifest
 from incentive_engine.run.signature import SigningKey
@@ -28,7 +27,10 @@ from incentive_engine.run.statements import StatedLimit
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
 
-VERIFIED: Final = "verified.json"
+
+def _mark(folder: Path) -> Path:
+    """Return the file that says that a folder was laid out from a run that verifies."""
+    return folder / "verified.json"
 
 
 def open_campaign(run_dir: Path, *, key: SigningKey | None = None) -> LiveCampaign:
@@ -53,11 +55,11 @@ def open_campaign(run_dir: Path, *, key: SigningKey | None = None) -> LiveCampai
     frozen = FrozenPolicy.from_dict(read_json(run_dir / RunFile.FROZEN_POLICY))
     prices = Prices.from_dict(read_json(run_dir / RunFile.PRICES))
     folder = cache_folder(run)
-    if (folder / VERIFIED).exists() and key is None:
+    if _mark(folder).exists() and key is None:
         _refuse_altered(run_dir)
     else:
         _lay_out_and_verify(run_dir, frozen, folder, key)
-        (folder / VERIFIED).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
+        _mark(folder).write_text(json.dumps({"run": run.digest}), encoding="utf-8")
     population = RunPopulation(folder, frozen)
     terms = terms_of(run, frozen)
     return LiveCampaign(
@@ -77,14 +79,14 @@ def open_campaign(run_dir: Path, *, key: SigningKey | None = None) -> LiveCampai
 def cache_folder(run: FinishedRun) -> Path:
     """Return where a run's users are laid out: beside it, named by its digest."""
     directory = run.directory.resolve()
-    return directory.with_name(f".{directory.name}.users-{FORMAT}-{run.digest[:16]}")
+    return directory.with_name(f".{directory.name}.users-{RunPopulation.FORMAT}-{run.digest[:16]}")
 
 
 def _lay_out_and_verify(
     run_dir: Path, frozen: FrozenPolicy, folder: Path, key: SigningKey | None
 ) -> None:
     """Lay the users of a run out while it is verified; both read all of it."""
-    if not (folder / VERIFIED).exists():  # what a killed process left of it
+    if not _mark(folder).exists():  # what a killed process left of it
         shutil.rmtree(folder, ignore_errors=True)
     with ThreadPoolExecutor(1) as beside:
         layout = beside.submit(RunPopulation.open, folder, run_dir, frozen)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,18 +24,9 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Ki
 from incentive_engine.data.hashing import hash_ids, state_of
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.domain import REASONS, IntArray, Reason, score_column
+from incentive_engine.domain import IntArray, Reason, score_column
 from incentive_engine.live.lookup import find_row
 from incentive_engine.run.format import parts_of
-
-KEY: Final = b"who is this user"
-"""The key of the hash that users are found by; ids are compared as well."""
-
-STATE: Final = state_of(KEY)
-
-FORMAT: Final = 1
-NUMBERS: Final = frozenset({"integer", "truth", "number", "single"})
-"""Kinds of attributes that are kept as float64; others as places among their labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +66,15 @@ class RunPopulation:
         Whether ids are numbers.
     """
 
+    KEY: ClassVar[bytes] = b"who is this user"
+    """The key of the hash that users are found by; ids are compared as well."""
+    STATE: ClassVar[npt.NDArray[np.uint64]] = state_of(KEY)
+    REASONS: ClassVar[tuple[Reason, ...]] = tuple(Reason)
+    FORMAT: ClassVar[int] = 1
+    """Of the files."""
+    NUMBERS: ClassVar[frozenset[str]] = frozenset({"integer", "truth", "number", "single"})
+    """Kinds of attributes that are kept as float64; others as places among their labels."""
+
     def __init__(self, folder: Path, frozen: FrozenPolicy) -> None:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         self._frozen = frozen
@@ -111,7 +111,7 @@ class RunPopulation:
     def row_of(self, user_id: int | str) -> int | None:
         """Return where a user stands in the run's tables; None for an unknown one."""
         content = np.frombuffer(str(user_id).encode(), dtype=np.uint8)
-        row = find_row(self._hashes, self._rows, self._ends, self._ids, content, STATE)
+        row = find_row(self._hashes, self._rows, self._ends, self._ids, content, self.STATE)
         return None if row < 0 else int(row)
 
     def rows_of(self, user_ids: pa.Array) -> IntArray:
@@ -119,7 +119,7 @@ class RunPopulation:
 
         They are told apart by their 64-bit hashes alone, which is enough to count them.
         """
-        wanted = hash_ids(user_ids, KEY)
+        wanted = hash_ids(user_ids, self.KEY)
         place = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
         found = self._hashes[place] == wanted
         return np.where(found, self._rows[place].astype(np.int64), -1)
@@ -143,14 +143,14 @@ class RunPopulation:
                 measures=dict(zip(self._frozen.measures, measures, strict=True)),
             ),
             offer_id=None if choice < 0 else self._frozen.policy.offer_ids[choice],
-            reason=REASONS[int(self._reason[row])],
+            reason=self.REASONS[int(self._reason[row])],
             propensity=float(self._propensity[row]),
         )
 
     def _value(self, name: str, value: float) -> Any:  # noqa: ANN401 - of any attribute
         if value != value:  # noqa: PLR0124 - NaN is missing
             return None
-        return value if self._kinds[name] in NUMBERS else self._labels[name][int(value)]
+        return value if self._kinds[name] in self.NUMBERS else self._labels[name][int(value)]
 
 
 def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
@@ -158,7 +158,7 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
     plan = pq.read_table(run / "allocation.parquet", columns=_columns(run))
     ids = whole(plan.column("user_id"))
     is_number = pa.types.is_integer(ids.type)
-    hashes = hash_ids(ids, KEY)
+    hashes = hash_ids(ids, RunPopulation.KEY)
     order = np.argsort(hashes, kind="stable")
     ends, content = text_buffers(ids.cast(pa.large_string()))
     offers, n = frozen.policy.offer_ids, len(ids)
@@ -171,7 +171,7 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
         "id_ends": ends.astype(np.int64) - int(ends[0]),
         "ids": content[int(ends[0]) : int(ends[-1])],
         "choice": _places(plan.column("offer_id"), offers),
-        "reason": _places(plan.column("reason"), REASONS),
+        "reason": _places(plan.column("reason"), RunPopulation.REASONS),
         "propensity": propensity,
     }
     del plan
@@ -181,7 +181,11 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
     for name, part in parts.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(part))
     _write_measures(scores, frozen, folder / "measures.npy", n)
-    about = {"format": FORMAT, "ids": "integer" if is_number else "text", "labels": labels}
+    about = {
+        "format": RunPopulation.FORMAT,
+        "ids": "integer" if is_number else "text",
+        "labels": labels,
+    }
     (folder / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
@@ -204,7 +208,7 @@ def _attributes(
     found = np.full((n, len(frozen.kinds)), np.nan)
     for at, (name, kind) in enumerate(frozen.kinds.items()):
         column = coded(pq.read_table(scores, columns=[name]).column(name))
-        if kind in NUMBERS:
+        if kind in RunPopulation.NUMBERS:
             found[:, at] = numbers(column)
             continue
         if not pa.types.is_dictionary(column.type):

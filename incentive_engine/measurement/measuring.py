@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from incentive_engine.allocation import build_problem, solve
-from incentive_engine.data.trials.outcomes import NOT_KNOWN
+from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise
@@ -136,7 +136,7 @@ def _arrived(campaign: FinishedCampaign) -> BoolArray:
     offer = campaign.did.offer
     if offer is None:
         return np.ones(len(campaign.choice), dtype=np.bool_)
-    arrived: BoolArray = (offer == campaign.given) | (offer == NOT_KNOWN)
+    arrived: BoolArray = (offer == campaign.given) | (offer == Outcomes.NOT_KNOWN)
     return arrived
 
 
@@ -177,7 +177,7 @@ def _execution(campaign: FinishedCampaign) -> float | None:
     offer = campaign.did.offer
     if offer is None:
         return None
-    real = np.where(offer == NOT_KNOWN, campaign.given, offer).astype(np.int16)
+    real = np.where(offer == Outcomes.NOT_KNOWN, campaign.given, offer).astype(np.int16)
     # what reached the holdout by mistake is none of the plan's offers
     real[campaign.held] = -1
     gained = campaign.scores(CONVERSION, real) - campaign.scores(CONVERSION, campaign.given)

@@ -27,8 +27,6 @@ from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.model import EffectModel, estimate, trial_digest
 
-PLAN = "the plan"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialReplay:
@@ -53,7 +51,7 @@ class TrialReplay:
             "left_out": self.left_out,
             "gain_against_nobody": _plain(self.gains),
             "plan_minus": _plain(self.differences),
-            "inverse_propensity": _plain({PLAN: self.weighted}),
+            "inverse_propensity": _plain({"the plan": self.weighted}),
         }
 
     def to_text(self, lang: Code = "en") -> str:
@@ -160,10 +158,10 @@ def _replay(
         f"everybody {offer}": np.full(len(choice), index)
         for index, offer in enumerate(rows.offers)
     }
-    nobody = np.full(len(choice), -1)
-    gains = compare_plans(rows, nuisance, {PLAN: choice, **everyone}, against=nobody)
+    nobody, plan = np.full(len(choice), -1), "the plan"
+    gains = compare_plans(rows, nuisance, {plan: choice, **everyone}, against=nobody)
     differences = {
-        name: compare_plans(rows, nuisance, {PLAN: choice}, against=other)[PLAN]
+        name: compare_plans(rows, nuisance, {plan: choice}, against=other)[plan]
         for name, other in everyone.items()
     }
     return TrialReplay(

@@ -189,12 +189,11 @@ def _stale_key(campaign: CampaignTables) -> dict[str, str]:
 
 def drift_of(campaign: CampaignTables, model: Path, policy: Policy) -> Drift:
     """Return how the campaign's users differ from its trial, by some of both."""
-    from incentive_engine.uplift.diagnosis.drift import ROWS, drift
+    from incentive_engine.uplift.diagnosis.drift import drift, looked_at
     from incentive_engine.uplift.model import EffectModel
-    from incentive_engine.uplift.systematic_sample import evenly
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
-    some = users.take(evenly(users.n_users, ROWS))
+    some = users.take(looked_at(users.n_users))
     return drift(EffectModel.load(model), trial.features, some.features)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +26,6 @@ from incentive_engine.features.logs.source import LogSource, open_log
 from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of, read_moments
 from incentive_engine.features.report import history_warnings
 from incentive_engine.features.shards import (
-    VERSION,
     ShardedLog,
     open_sharded_log,
     write_sharded_log,
@@ -34,10 +33,6 @@ from incentive_engine.features.shards import (
 from incentive_engine.fleet import Fleet, Processes
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
-
-FEW: Final = 4_000_000
-"""Events, or rows, that one process reads sooner than others have started."""
-"""Events below which starting processes would take longer than they save."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +56,7 @@ class CampaignHistory:
 
     def features(self, name: str) -> ComputedFeatures:
         """Return the features of a table's rows, in their order."""
-        workers = 1 if self.log.events < FEW else None
+        workers = _workers(self.log.events)
         return features_of_rows(
             ShardFeatures(log=self.log, plan=self.plan),
             user=self.rows[name].user,
@@ -115,10 +110,11 @@ def _with_sample_log(policy: Policy, log: Path | None) -> Policy:
     history = history_of(policy)
     if history.logs or log is None:
         return policy
-    from incentive_engine.synthetic.sample import ASSIGNED, CAMPAIGN, LOG_COLUMNS
+    from incentive_engine.synthetic.sample import SampleCampaign
 
-    own = EventLog.model_validate({"source": str(log), **LOG_COLUMNS})
-    moments = Moments(users=CAMPAIGN.isoformat(), trial=ASSIGNED)
+    own = EventLog.model_validate({"source": str(log), **SampleCampaign.LOG_COLUMNS})
+    moment, assigned = SampleCampaign.MOMENT, SampleCampaign.ASSIGNED
+    moments = Moments(users=moment.isoformat(), trial=assigned)
     resolved = history.model_copy(update={"events": (own,), "moments": moments})
     return policy.model_copy(update={"history": resolved})
 
@@ -128,7 +124,7 @@ def sharded_log(policy: Policy, *, cache: StepCache, fleet: Fleet | None = None)
     history = history_of(policy)
     sources = tuple(open_log(log) for log in history.logs)
     settings = {
-        "version": VERSION,
+        "version": ShardedLog.VERSION,
         "timezone": history.timezone,
         "own_campaigns": history.own_campaigns,
         "logs": [_settings(source) for source in sources],
@@ -151,9 +147,14 @@ def _settings(source: LogSource) -> dict[str, Any]:
     return {**named, "table": source.table.digest(), "where": source.where}
 
 
+def _workers(rows: int) -> int | None:
+    """Return 1 where one process reads so many rows sooner than others have started."""
+    return 1 if rows < 4_000_000 else None
+
+
 def _fleet(sources: tuple[LogSource, ...]) -> Processes:
     rows = sum(source.table.rows() or 0 for source in sources)
-    return Processes(workers=1 if rows < FEW else None)
+    return Processes(workers=_workers(rows))
 
 
 def with_features(history: CampaignHistory, name: str, *, cache: StepCache, steps: Steps) -> Path:

@@ -7,19 +7,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from incentive_engine.config import Policy
-from incentive_engine.config.policy import SEASON_ERROR
+from incentive_engine.config.policy import Budget
 from incentive_engine.language import Message
+from incentive_engine.run.format import RunFile
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Diagnosis
 from incentive_engine.uplift.model_files import read_evaluation
 
 if TYPE_CHECKING:
     from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
-
-EVALUATION: Final = "evaluation.json"
-"""Where a model's quality stands beside the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +59,7 @@ def write_quality(
         What `history_added.history_added` found; None without history.
     """
     text = evaluation_text(diagnosis, evaluation, drivers, history)
-    (directory / EVALUATION).write_text(text + "\n", encoding="utf-8")
+    (directory / RunFile.EVALUATION).write_text(text + "\n", encoding="utf-8")
 
 
 def evaluation_text(
@@ -138,7 +136,7 @@ def total_error(policy: Policy, quality: ModelQuality | None) -> float:
     """
     budget = policy.budget
     if budget is None:
-        return SEASON_ERROR
+        return Budget.SEASON_ERROR
     if budget.cost_error is not None or quality is None or quality.cost_error is None:
         return budget.forecast_error
     return math.hypot(budget.forecast_error, quality.cost_error)

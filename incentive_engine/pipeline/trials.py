@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from incentive_engine.config.inputs import Data
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.formats import CSV, USER_ID
+from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.types import common_type
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -54,7 +54,7 @@ def _names_of(sources: list[Source]) -> list[str]:
     """Return what the trials are called as campaigns, each by another name."""
     names: list[str] = []
     for source in sources:
-        stem = Path(source.where).stem.removesuffix(CSV) or source.where  # of .csv.gz, too
+        stem = Path(source.where).stem.removesuffix(".csv") or source.where  # of .csv.gz, too
         others = (f"{stem} {number}" for number in count(2))
         names.append(next(name for name in chain([stem], others) if name not in names))
     return names
@@ -67,7 +67,11 @@ def _joined(sources: list[Source], names: list[str]) -> pa.Table:
     for name in columns:
         having = [table for table in tables if name in table.column_names]
         # columns of how a row's arm was drawn, which a table may have or leave out
-        if len(having) < len(tables) and name not in (PROPENSITY, DECIDED_AT, ARMS):
+        if len(having) < len(tables) and name not in (
+            TrialColumn.PROPENSITY,
+            TrialColumn.DECIDED_AT,
+            TrialColumn.ARMS,
+        ):
             continue
         kinds_given = [_kind(table, name) for table in having]
         kind = common_type(kinds_given)
@@ -99,9 +103,9 @@ def _kind(table: pa.Table, name: str) -> pa.DataType:
 
 def _named(source: Source, name: str) -> pa.Table:
     table = source.table()
-    if CAMPAIGN in table.column_names:
+    if TrialColumn.CAMPAIGN in table.column_names:
         return table
-    return table.append_column(CAMPAIGN, pa.repeat(pa.scalar(name), len(table)))
+    return table.append_column(TrialColumn.CAMPAIGN, pa.repeat(pa.scalar(name), len(table)))
 
 
 BASELINE: Final = "baseline.json"

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from typing import Generic, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
-from incentive_engine.parallel import STOP_HEARD
+from incentive_engine.parallel import stop_heard
 
 Result = TypeVar("Result")
 
@@ -68,7 +68,7 @@ def run_tasks(
     except KeyboardInterrupt:
         if not results:
             raise
-        STOP_HEARD.set()
+        stop_heard.set()
     return FinishedTasks(results=dict(sorted(results.items())), wanted=tasks)
 
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.columns.measures import LARGEST_TOTAL
+from incentive_engine.data.columns.measures import Measures
 from incentive_engine.data.hashing import repeated
 from incentive_engine.data.tables.arrow import as_numpy, is_missing, is_text
-from incentive_engine.domain import MICROS, REASONS, BoolArray, FloatArray, Reason
+from incentive_engine.domain import MICROS, BoolArray, FloatArray, Reason
 from incentive_engine.language import Message, say
 from incentive_engine.verify.user_margins import check_margin
 
@@ -118,7 +118,7 @@ class ChoiceChecks:
             self.found["scores"].add(
                 say("scores.parquet has {count:,} {problem}", count=count, problem=problem)
             )
-        if sums.dearest > LARGEST_TOTAL:
+        if sums.dearest > Measures.LARGEST_TOTAL:
             self.found["scores"].add("the costs of all users are too large to be summed")
         users = run.manifest.holdout.users
         if users != sums.held:
@@ -151,7 +151,7 @@ def _offers(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
 
 
 def _holdout(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
-    stated, drawn = block.reason == REASONS.index(Reason.HOLDOUT), truth.holdout
+    stated, drawn = block.reason == [*Reason].index(Reason.HOLDOUT), truth.holdout
     return (
         ("holdout", say("a user of the holdout has an offer"), drawn & (block.choice != -1)),
         ("holdout", say("a user drawn for the holdout has another reason"), drawn & ~stated),
@@ -197,7 +197,7 @@ def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
             ~truth.has_gain,
         ],
         [
-            REASONS.index(reason)
+            [*Reason].index(reason)
             for reason in (
                 Reason.HOLDOUT,
                 Reason.EXPLORED,
@@ -206,7 +206,7 @@ def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
                 Reason.NO_GAIN,
             )
         ],
-        default=REASONS.index(Reason.PRICED_OUT),
+        default=[*Reason].index(Reason.PRICED_OUT),
     )
     wrong = block.reason != expected
     stated = (
@@ -215,7 +215,7 @@ def _reasons(block: Block, truth: BlockReplay) -> tuple[Problem, ...]:
             say("the reason is {reason}, other than what follows", reason=str(reason)),
             wrong & (block.reason == place),
         )
-        for place, reason in enumerate(REASONS)
+        for place, reason in enumerate(Reason)
     )
     return (*stated, ("reasons", say("the reason is unknown"), block.reason < 0))
 

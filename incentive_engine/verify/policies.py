@@ -11,7 +11,7 @@ from typing import Any
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.config.overridable import apply_overrides
-from incentive_engine.config.policy import SEASON_ERROR
+from incentive_engine.config.policy import Budget
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import RunFile
@@ -139,10 +139,10 @@ def _cost_error_problems(run: StatedRun) -> Iterator[Text]:
             "{cost_error} is overridden, and no model was at hand to tell it",
             cost_error=cost_error,
         )
-    elif not isinstance(stated, float) or stated <= SEASON_ERROR:
+    elif not isinstance(stated, float) or stated <= Budget.SEASON_ERROR:
         yield say(
             "{cost_error} is {stated}, less than the {season_error} of every season",
             cost_error=cost_error,
             stated=stated,
-            season_error=SEASON_ERROR,
+            season_error=Budget.SEASON_ERROR,
         )

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.stores import log_keeper
-from incentive_engine.live.ledger.stores.log_keeper import LogKeeper
+from incentive_engine.live.ledger.stores import log_keeper, sqlite_store
+from incentive_engine.live.ledger.stores.log_keeper import LogKeeper, LogParams
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.live.ledger.stores.store import UnavailableError
 
@@ -31,9 +32,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let rounds begin after a few commits."""
-    monkeypatch.setattr(log_keeper, "ROUND", 60)
-    monkeypatch.setattr(log_keeper, "LONGEST", 120)
-    monkeypatch.setattr(log_keeper, "FEW", 20)
+    short = partial(LogKeeper, params=LogParams(round=60, longest=120, between=20))
+    monkeypatch.setattr(sqlite_store, "LogKeeper", short)
 
 
 def opened(place: Path) -> tuple[Ledger, LogKeeper]:

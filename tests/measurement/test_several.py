@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from incentive_engine.cli.terminal.output import SPOKEN
+from incentive_engine.cli.terminal.output import spoken
 from incentive_engine.config.access.location import parse_location
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.measurement.several_runs import COLUMNS
@@ -97,14 +97,13 @@ def test_campaigns_stand_in_one_table_and_add_up(live: World, tmp_path: Path) ->
         page = render_measurement(found.to_page(), lang=lang)  # type: ignore[arg-type]
         assert word in page
         assert "src=" not in page
-    spoken = SPOKEN.set("en")
+    assert spoken() == "en"
     write_measurement(found, tmp_path / "page", lang="zh")
     with (tmp_path / "page" / "measurement.csv").open(encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert tuple(table[0]) == COLUMNS
     assert [row["offer"] for row in table] == ["", "a", "b", "", "a", "b"]
-    assert SPOKEN.get() == "en"
-    SPOKEN.reset(spoken)
+    assert spoken() == "en"
 
 
 def test_a_run_that_is_named_twice_or_has_no_outcomes_is_refused(live: World) -> None:

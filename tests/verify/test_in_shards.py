@@ -14,7 +14,7 @@ import pytest
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.verify import verify_run
 from incentive_engine.verify.recomputed import blocks
-from incentive_engine.verify.recomputed.sums import COUNTS, Sums
+from incentive_engine.verify.recomputed.sums import Sums
 
 from .runs import HandMadeRun, reseal
 
@@ -72,7 +72,7 @@ def test_shards_say_what_one_process_says(
 
 def test_every_sum_is_added_of_all_shards() -> None:
     named = {field.name for field in fields(Sums)}
-    assert named == {*COUNTS, "spend", "usages"}
+    assert named == {*Sums.COUNTS, "spend", "usages"}
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from incentive_engine.allocation import (
-    MARGIN,
+    CURVE,
     Allocation,
     Curve,
     Problem,
@@ -65,7 +65,7 @@ def returns(chosen: Chosen, marginal: float | None) -> dict[str, Any]:
     Parameters
     ----------
     marginal
-        The return of the last `MARGIN` of the money.
+        The return of the last `CurveParams.margin` of the money.
     """
     spend = None if chosen.spend is None else float(chosen.spend.sum())
     return returned(spend, float(chosen.cost.sum()), marginal)
@@ -78,7 +78,7 @@ def returned(spend: float | None, cost: float, marginal: float | None) -> dict[s
         "cost": cost,
         "roi": spend / cost if spend is not None and cost > 0 else None,
         "marginal_roi": marginal,
-        "margin": MARGIN,
+        "margin": CURVE.curve.margin,
     }
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.allocation import (
-    MANY,
     PAGE,
     Allocation,
     Breakdown,
@@ -26,14 +25,15 @@ from incentive_engine.allocation import (
     swept_points,
     with_budget_of,
 )
-from incentive_engine.allocation.budgets.sketch import SweptPoint
+from incentive_engine.allocation.budgets.sampled_curve import SweptPoint
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import BUDGET, CONVERSION, COST, SPEND, Columns, FloatArray
-from incentive_engine.insight.small_groups import SMALLEST, shown_apart
+from incentive_engine.insight.params import INSIGHT
+from incentive_engine.insight.small_groups import shown_apart
 from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
 
 RESPONSE_SOURCES: Final = ("allocation", "insight")
@@ -105,9 +105,9 @@ def budget_response(
     if _money_alone(problem):
         split, groups = _split(policy, table)
         # budgets that the slider knows, where they cost nothing to know
-        efficient = frontier(problem, split, rows=200, smallest=SMALLEST)
+        efficient = frontier(problem, split, rows=200, smallest=INSIGHT.smallest_group)
         return None if efficient is None else _exact(efficient, groups, table)
-    if table.n_users < SMALLEST:
+    if table.n_users < INSIGHT.smallest_group:
         return None
     response = keep(policy, lambda: _solved(policy, problem, table))
     return response if response.points else None
@@ -161,8 +161,8 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
     ]
     problems = [with_budget_of(problem, each) for each in policies]
     at_risk = problem.pool is not None and problem.pool.basis == "at-risk"
-    if problem.n_users > MANY and problems and not at_risk:
-        points = [_swept(point, table) for point in swept_points(problems, split)]
+    if problem.n_users > PAGE.curve.sampled_beyond and problems and not at_risk:
+        points = [_swept(point, table) for point in swept_points(problems, split, PAGE.curve)]
     else:
         solved = [point for point in curve.points(problems) if point.feasible]
         points = [_point(point, curve, split, table) for point in solved]
@@ -171,7 +171,7 @@ def _solved(policy: Policy, problem: Problem, table: ScoreTable) -> Response:
         groups=groups.names,
         column=groups.column,
         points=_distinct(points),
-        smallest=SMALLEST,
+        smallest=INSIGHT.smallest_group,
     )
 
 
@@ -280,7 +280,7 @@ def _exact(found: Frontier, groups: ResponseGroups, table: ScoreTable) -> Respon
         ),
         width=found.width,
         error=found.error,
-        smallest=SMALLEST,
+        smallest=INSIGHT.smallest_group,
     )
 
 

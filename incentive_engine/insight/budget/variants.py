@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.amounts import parse_amounts
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.language import message_of
-
-BASE: Final = "base"
-"""The name of the policy as it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +27,9 @@ class CampaignVariant:
     policy
         With the changes, and the largest of the budgets.
     """
+
+    BASE: ClassVar[str] = "base"
+    """The name of the policy as it is written."""
 
     name: str
     settings: tuple[str, ...]
@@ -79,7 +79,7 @@ def read_variants(
     """
     faults: list[Fault] = []
     variants: list[CampaignVariant] = []
-    asked = {BASE: (), **_named(settings, named)}
+    asked = {CampaignVariant.BASE: (), **_named(settings, named)}
     for name, changes in asked.items():
         try:
             policy = load_policy(
@@ -100,7 +100,7 @@ def read_variants(
 def _named(settings: Sequence[str], named: Sequence[str]) -> dict[str, tuple[str, ...]]:
     variants: dict[str, tuple[str, ...]] = {}
     for name, changes in [*_of_options(named), *_of_settings(settings)]:
-        if name in variants or name == BASE:
+        if name in variants or name == CampaignVariant.BASE:
             raise ConfigError(Fault(f"--variant {name}", "the name is taken", "another name"))
         if amounts := [change for change in changes if change.startswith("budget.amount")]:
             raise ConfigError(

@@ -26,7 +26,7 @@ from incentive_engine.insight.pages.stated import (
     returns_of,
     safety_of,
 )
-from incentive_engine.insight.small_groups import SMALLEST
+from incentive_engine.insight.params import INSIGHT
 from incentive_engine.language import Message, say
 from incentive_engine.report import (
     Favoured,
@@ -62,7 +62,7 @@ def content_of(
         ways=plan.ways,
         quality=model_quality(plan.quality),
         rules=public_rules(policy),
-        smallest=SMALLEST,
+        smallest=INSIGHT.smallest_group,
         returns=returns_of(certificate),
         at_risk=at_risk_of(certificate),
         notes=(

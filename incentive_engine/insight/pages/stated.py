@@ -8,7 +8,7 @@ from typing import Any
 
 from incentive_engine.allocation import SafetyPoint, rule_of
 from incentive_engine.config.policy import Limit, Policy
-from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, REASONS
+from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.pages.disclosure import tests_of
 from incentive_engine.insight.value.gain import PlanGain
@@ -102,11 +102,11 @@ def headline_of(
 
 
 def reason_rows(counts: Sequence[int]) -> tuple[ReasonRow, ...]:
-    """Return how many users each reason decided on, by counts in the order of `REASONS`."""
+    """Return how many users each reason decided on, by counts in the order of `Reason`."""
     users = sum(counts)
     return tuple(
         ReasonRow(reason=reason, users=count, share=share_of(count, users))
-        for reason, count in zip(REASONS, counts, strict=True)
+        for reason, count in zip(Reason, counts, strict=True)
     )
 
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from incentive_engine.data.sources import read_table
 from incentive_engine.domain import MICROS, FloatArray, Reason
-from incentive_engine.insight.small_groups import SMALLEST, shown_apart
+from incentive_engine.insight.params import INSIGHT
+from incentive_engine.insight.small_groups import shown_apart
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.format import RunFile
 
@@ -201,7 +202,7 @@ def _moved(
         if place in apart
     ]
     small = [kind for place, kind in enumerate(kinds) if place not in apart]
-    if sum(int(users[kind]) for kind in small) >= SMALLEST:
+    if sum(int(users[kind]) for kind in small) >= INSIGHT.smallest_group:
         together = np.array(small)
         moves.append(
             Moved(

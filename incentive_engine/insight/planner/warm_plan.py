@@ -30,7 +30,7 @@ from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.response import budget_response
 from incentive_engine.insight.pages.stated import aim_of, limit_row
 from incentive_engine.insight.planner.trial_gain import TrialGains
-from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
+from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
@@ -120,7 +120,7 @@ class WarmPlan:
         self.table = table
         self._valued, self._quality = valued, quality
         self._gains = TrialGains(table, valued, quality) if valued else None
-        self._correction: CostCorrection | None = None if valued else UNCORRECTED
+        self._correction: CostCorrection | None = None if valued else CostCorrection()
         self._stand: _Stand | None = None
         self._lock = threading.Lock()
 
@@ -159,7 +159,7 @@ class WarmPlan:
         first plan of the campaign, and holds for the figures of all that is moved afterwards.
         """
         own = self._gains.of(policy) if self._gains else None
-        self._correction = own.correction if own else UNCORRECTED
+        self._correction = own.correction if own else CostCorrection()
         self.table = self.table.with_costs(self._correction.factor)
         assert self._stand is not None
         self._stand = replace(self._stand, key="")

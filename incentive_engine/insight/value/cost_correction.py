@@ -34,11 +34,8 @@ class CostCorrection:
         Relative standard error that is left of it: the selection's part in the cost's error.
     """
 
-    factor: float
-    error: float
-
-
-UNCORRECTED: Final = CostCorrection(factor=1.0, error=0.0)
+    factor: float = 1.0
+    error: float = 0.0
 
 
 def cost_correction(evaluated: Estimate, predicted: float) -> CostCorrection:
@@ -60,7 +57,7 @@ def cost_correction(evaluated: Estimate, predicted: float) -> CostCorrection:
     1.066
     """
     if predicted <= 0 or evaluated.value <= 0 or not math.isfinite(evaluated.standard_error):
-        return UNCORRECTED
+        return CostCorrection()
     seen, noise = math.log(evaluated.value / predicted), evaluated.standard_error / evaluated.value
     chance, spread = np.array(SELECTION_ERRORS).T
     variance = spread**2 + noise**2

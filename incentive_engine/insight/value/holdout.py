@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import Final
 
 import numpy as np
 
@@ -12,14 +11,12 @@ from incentive_engine.allocation import Allocation, build_problem, gain_of_all
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
+from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.value.gain import PlanGain
 from incentive_engine.report import Holdout, Measurability, Watched
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
 from incentive_engine.stats.sequential import GAIN_TEST, difference_error, noticing
-
-MOST_USERS: Final = 1_000_000
-"""Beyond it the cost is not told: a second problem of all users would double the memory."""
 
 
 def holdout_value(
@@ -45,7 +42,7 @@ def holdout_value(
 
 
 def _given_up(policy: Policy, table: ScoreTable, plan: Allocation) -> float | None:
-    if table.n_users > MOST_USERS:
+    if table.n_users > INSIGHT.solved_again:
         return None
     nobody = np.zeros(table.n_users, dtype=np.bool_)
     return max(gain_of_all(build_problem(policy, table, nobody), plan), 0.0)

@@ -8,7 +8,7 @@ from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import Study, focus_of
 from incentive_engine.insight.pages.stated import aim_of, limit_row, safety_of
-from incentive_engine.insight.small_groups import SMALLEST
+from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message
 from incentive_engine.report.pages.whatif import (
@@ -101,7 +101,7 @@ def _moves(variant: str, moves: Sequence[Move], budget: float) -> MoveTable:
     mine = [move for move in moves if move.variant == variant and move.budget == budget]
     mine.sort(key=lambda move: -move.users)
     # moves of a variant that are shown
-    shown = [move for move in mine[:20] if move.users >= SMALLEST]
+    shown = [move for move in mine[:20] if move.users >= INSIGHT.smallest_group]
     return MoveTable(
         variant=variant,
         column=mine[0].column if mine else "",

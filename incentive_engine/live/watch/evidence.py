@@ -17,17 +17,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Self
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-
-MORE: Final = (1.1, 1.25, 1.6, 2.5, 5.0)
-"""How many times the amount that was planned is bet on, where there may be too much."""
-
-LESS: Final = (0.9, 0.75, 0.5, 0.25, 0.02)
-"""The same where there may be too little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,6 +93,11 @@ class Sizes:
     size: FloatArray
     chance: FloatArray
 
+    @classmethod
+    def of_counts(cls) -> Self:
+        """Return the sizes of units that are counted."""
+        return cls(size=np.ones(1), chance=np.ones(1))
+
     @property
     def typical(self) -> float:
         """The mean size of a unit's amount: large ones hold more units."""
@@ -110,17 +109,13 @@ class Sizes:
         return float(grown / (self.chance * self.size).sum())
 
 
-ONES: Final = Sizes(size=np.ones(1), chance=np.ones(1))
-"""Of counts."""
-
-
 def of_amounts(
     came: FloatArray,
     planned: FloatArray,
     *,
     factors: tuple[float, ...],
     starts: int,
-    sizes: Sizes = ONES,
+    sizes: Sizes | None = None,
 ) -> Evidence:
     """Return the evidence that amounts come at another rate than was planned.
 
@@ -131,9 +126,9 @@ def of_amounts(
     planned
         (b,) float64, what was to come by the plan with its margin, in the same unit.
     factors
-        `MORE`, or `LESS`.
+        `WatchParams.more`, or `.less`.
     sizes
-        Of single amounts, by the plan.
+        Of single amounts, by the plan; None where units are counted.
 
     Notes
     -----
@@ -141,6 +136,7 @@ def of_amounts(
     where S came and m was planned; that is a martingale. For counts, with θ = log ρ, it is the
     likelihood ratio ρ^N exp(−(ρ − 1) m) of ρ times the plan.
     """
+    sizes = Sizes.of_counts() if sizes is None else sizes
     bets = []
     for factor in factors:
         theta = math.log(factor) / sizes.typical
@@ -156,7 +152,7 @@ def of_total(count: float, planned: float, *, factors: tuple[float, ...]) -> flo
     count, planned
         What came until now, and the most that was to come by the plan; both only grow.
     factors
-        `MORE`.
+        `WatchParams.more`.
     """
     bets = [math.log(factor) * count - (factor - 1) * planned for factor in factors]
     return float(np.logaddexp.reduce(bets) - math.log(len(bets)))

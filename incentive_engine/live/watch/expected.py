@@ -16,7 +16,7 @@ from incentive_engine.domain import CONVERSION, MICROS, BoolArray, Reason
 from incentive_engine.live.campaign import Choice, LiveCampaign
 from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.records import LimitTerms
-from incentive_engine.live.watch.evidence import ONES, Sizes
+from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.stats.estimate import Estimate
 
 
@@ -100,11 +100,13 @@ def sizes_of(
             if claim > 0:
                 claimed[place].append(claim / unit)
                 settled[place].append((choice.face / MICROS, choice.cost / max(choice.face, 1)))
+    counted = Sizes.of_counts()
     sizes = [
-        Sizes(size=np.array(some), chance=np.ones(len(some))) if some else ONES for some in claimed
+        Sizes(size=np.array(some), chance=np.ones(len(some))) if some else counted
+        for some in claimed
     ]
     paid = [
-        Sizes(size=np.array(some)[:, 0], chance=np.array(some)[:, 1]) if some else ONES
+        Sizes(size=np.array(some)[:, 0], chance=np.array(some)[:, 1]) if some else counted
         for some in settled
     ]
     return tuple(sizes), tuple(paid)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,6 @@ from incentive_engine.live.ledger.records import Action, State
 from incentive_engine.live.ledger.schema import Query
 from incentive_engine.live.ledger.stores.store import limit_of, read_claims
 
-STATES: Final = tuple(State)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Observed:
@@ -38,7 +36,7 @@ class Observed:
     offer : (D,) int64
         Place among the offers, −1 for none.
     state : (D,) int64
-        Place in `STATES`.
+        Place among the states.
     cost, face, amount : (D,) int64
         Millionths; `amount` is 0 until something was redeemed.
     version : (D,) int64
@@ -70,7 +68,7 @@ class Observed:
 
     def is_state(self, *states: State) -> BoolArray:
         """Return (D,) bool whether a decision is in one of some states."""
-        return np.isin(self.state, [STATES.index(state) for state in states])
+        return np.isin(self.state, [[*State].index(state) for state in states])
 
 
 def read_observed(
@@ -125,7 +123,7 @@ def observed(
     rows_of: Callable[[pa.Array], IntArray],
 ) -> Observed:
     """Return rows of `DECISIONS` as columns."""
-    place = {offer: index for index, offer in enumerate(offers)}
+    place, states = {offer: index for index, offer in enumerate(offers)}, tuple(State)
     seen: set[str] = set()
     firsts: list[bool] = []
     claims: list[tuple[int, int, int]] = []
@@ -139,7 +137,7 @@ def observed(
         row=rows_of(pa.array(columns[0], pa.string())),
         is_first=np.array(firsts, dtype=np.bool_),
         offer=_whole([-1 if offer is None else place.get(offer, -1) for offer in columns[1]]),
-        state=_whole([STATES.index(State(state)) for state in columns[2]]),
+        state=_whole([states.index(State(state)) for state in columns[2]]),
         cost=_whole(columns[3]),
         face=_whole(columns[4]),
         amount=_whole([amount or 0 for amount in columns[5]]),

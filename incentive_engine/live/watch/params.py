@@ -40,6 +40,9 @@ class WatchParams:
         How long after his decision a user's outcome counts, microseconds.
     users
         At most so many users to come are solved for, from 1,000.
+    more, less
+        How many times the amount that was planned is bet on, where there may be too much, above 1,
+        and where there may be too little, below 1.
 
     Raises
     ------
@@ -60,6 +63,8 @@ class WatchParams:
     patience: int = knob(6 * 3600 * MICROS, 0, 10**15)
     settled_after: int = knob(round(GAIN_TEST.settled_hours * 3600 * MICROS), 0, 10**15)
     users: int = knob(100_000, 1_000, 10**9)
+    more: tuple[float, ...] = (1.1, 1.25, 1.6, 2.5, 5.0)
+    less: tuple[float, ...] = (0.9, 0.75, 0.5, 0.25, 0.02)
 
     def __post_init__(self) -> None:
         if faults := out_of_range(self):

@@ -7,7 +7,7 @@ took and how many commands it held, then (number, kind, answer). Needs the extra
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -35,31 +35,7 @@ from incentive_engine.live.ledger.commands import (
     ShowPrices,
 )
 
-HEADER: Final = 4
-
-COMMANDS: Final[tuple[type[Any], ...]] = (
-    Reserve,
-    Redeem,
-    Cancel,
-    Recall,
-    Find,
-    Preview,
-    ShowPool,
-    Publish,
-    ShowPrices,
-    Act,
-    ShowActions,
-)
-ANSWERS: Final[tuple[type[Any], ...]] = (
-    Decided,
-    Previewed,
-    Pool,
-    Refused,
-    Actions,
-    Published,
-)
-
-T = TypeVar("T")
+Sent = TypeVar("Sent")
 
 
 class Commit(NamedTuple):
@@ -69,7 +45,7 @@ class Commit(NamedTuple):
     commands: int
 
 
-class Kinds(Generic[T]):
+class Kinds(Generic[Sent]):
     """Encodes and decodes values of a few types, each with its place among them."""
 
     def __init__(self, kinds: tuple[type[Any], ...]) -> None:
@@ -77,11 +53,11 @@ class Kinds(Generic[T]):
         self._read = [msgpack.Decoder(kind) for kind in kinds]
         self._encoder = msgpack.Encoder()
 
-    def rows(self, values: Iterable[tuple[int, T]]) -> list[tuple[int, int, T]]:
+    def rows(self, values: Iterable[tuple[int, Sent]]) -> list[tuple[int, int, Sent]]:
         """Return numbered values with their kinds."""
         return [(number, self._place[type(value)], value) for number, value in values]
 
-    def read(self, rows: Iterable[tuple[int, int, Raw]]) -> list[tuple[int, T]]:
+    def read(self, rows: Iterable[tuple[int, int, Raw]]) -> list[tuple[int, Sent]]:
         """Return numbered values.
 
         Raises
@@ -92,8 +68,31 @@ class Kinds(Generic[T]):
         return [(number, self._read[kind].decode(raw)) for number, kind, raw in rows]
 
 
-_commands: Kinds[Command] = Kinds(COMMANDS)
-_answers: Kinds[Answer] = Kinds(ANSWERS)
+_commands: Kinds[Command] = Kinds(
+    (
+        Reserve,
+        Redeem,
+        Cancel,
+        Recall,
+        Find,
+        Preview,
+        ShowPool,
+        Publish,
+        ShowPrices,
+        Act,
+        ShowActions,
+    )
+)
+_answers: Kinds[Answer] = Kinds(
+    (
+        Decided,
+        Previewed,
+        Pool,
+        Refused,
+        Actions,
+        Published,
+    )
+)
 _encode = msgpack.Encoder().encode
 _command_rows = msgpack.Decoder(list[tuple[int, int, Raw]])
 _answer_rows = msgpack.Decoder(tuple[Commit, list[tuple[int, int, Raw]]])
@@ -130,11 +129,14 @@ def read_answers(content: bytes) -> tuple[Commit, list[tuple[int, Answer]]]:
 
 
 def _frame(content: bytes) -> bytes:
-    return len(content).to_bytes(HEADER, "big") + content
+    return len(content).to_bytes(Frames.HEADER, "big") + content
 
 
 class Frames:
     """Cuts a stream of bytes into the contents of its frames."""
+
+    HEADER: ClassVar[int] = 4
+    """Bytes before each, which say how long it is."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -149,13 +151,13 @@ class Frames:
         """
         rest = self._rest
         rest += data
-        while len(rest) >= HEADER:
-            size = int.from_bytes(rest[:HEADER], "big")
+        while len(rest) >= self.HEADER:
+            size = int.from_bytes(rest[: self.HEADER], "big")
             # bytes of a frame; a longer one is no frame of ours
             if size > (1 << 24):
                 raise ValueError(say("{size} bytes are no frame", size=size))
-            if len(rest) < HEADER + size:
+            if len(rest) < self.HEADER + size:
                 return
-            content = bytes(rest[HEADER : HEADER + size])
-            del rest[: HEADER + size]
+            content = bytes(rest[self.HEADER : self.HEADER + size])
+            del rest[: self.HEADER + size]
             yield content

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
@@ -15,10 +15,6 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import Code, Message, say
 from incentive_engine.measurement.learning.trial_rows import CampaignRows
-
-INDEX: Final = "_campaigns.json"
-PLANNED: Final = "_planned"
-"""A name that a reader of Parquet folders passes over: its rows are no trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +125,7 @@ def write_lesson(
     _refuse_again(known, lesson, folder)
     _refuse_changes(known, trial, features, folder, accepted)
     name = _free_name(lesson.campaign, {entry["campaign"] for entry in known})
-    file, planned = folder / f"{name}.parquet", folder / PLANNED / f"{name}.parquet"
+    file, planned = folder / f"{name}.parquet", folder / "_planned" / f"{name}.parquet"
     planned.parent.mkdir(exist_ok=True)
     # hidden until the index knows it: what a killed process leaves is no trial
     for path, rows in ((planned, lesson.planned), (file, trial)):
@@ -142,8 +138,8 @@ def write_lesson(
         "features": {feature: asdict(found) for feature, found in features.items()},
     }
     text = json.dumps([*known, entry], ensure_ascii=False, indent=2)
-    _hidden(folder / INDEX).write_text(text + "\n", encoding="utf-8")
-    for path in (folder / INDEX, planned, file):
+    _hidden(folder / "_campaigns.json").write_text(text + "\n", encoding="utf-8")
+    for path in (folder / "_campaigns.json", planned, file):
         _hidden(path).replace(path)
     return LearnedFolder(
         campaign=name,
@@ -161,7 +157,7 @@ def _hidden(path: Path) -> Path:
 
 
 def _read_index(folder: Path) -> list[dict[str, Any]]:
-    file = folder / INDEX
+    file = folder / "_campaigns.json"
     if not file.exists():
         return []
     try:

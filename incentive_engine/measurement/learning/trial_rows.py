@@ -16,9 +16,9 @@ from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, DECIDED_AT, PROPENSITY
-from incentive_engine.data.trials.outcomes import AT, Outcomes, outcomes_of
-from incentive_engine.data.users import OFFER, RESERVED
+from incentive_engine.data.trials.campaigns import TrialColumn
+from incentive_engine.data.trials.outcomes import Outcomes, outcomes_of
+from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -97,11 +97,11 @@ def lesson_of(
     by_lot = np.zeros(table.n_users, dtype=np.bool_)
     by_lot[lots.rows] = True
     frame = _rows(run, table, decisions, did)
-    frame[PROPENSITY] = decisions.propensity
+    frame[TrialColumn.PROPENSITY] = decisions.propensity
     whole = pd.concat([frame, features], axis=1)
     trial = whole[by_lot].reset_index(drop=True)
-    trial[PROPENSITY] = lots.propensity
-    trial.insert(len(frame.columns), ARMS, _arms(lots, run.policy.offer_ids))
+    trial[TrialColumn.PROPENSITY] = lots.propensity
+    trial.insert(len(frame.columns), TrialColumn.ARMS, _arms(lots, run.policy.offer_ids))
     return CampaignRows(
         run=run,
         campaign=run.name,
@@ -117,7 +117,7 @@ def lesson_of(
 def _outcomes(source: Source, table: ScoreTable, offers: tuple[str, ...]) -> Outcomes:
     """Return what users did, orders of one user taken together."""
     names = source.columns
-    wanted = [n for n in (USER_ID, CONVERSION, SPEND, COST, AT, "amount") if n in names]
+    wanted = [n for n in (USER_ID, CONVERSION, SPEND, COST, Outcomes.AT, "amount") if n in names]
     if USER_ID not in wanted:
         what = say("learn.no_column", column=USER_ID)
         raise DataError(Fault(source.where, what, "one row per order"))
@@ -126,7 +126,7 @@ def _outcomes(source: Source, table: ScoreTable, offers: tuple[str, ...]) -> Out
         rows = rows.rename(columns={"amount": SPEND})
     if CONVERSION not in rows:  # a row per order: whoever ordered has converted
         rows[CONVERSION] = 1
-    taken = {CONVERSION: "max", SPEND: "sum", COST: "sum", AT: "min"}
+    taken = {CONVERSION: "max", SPEND: "sum", COST: "sum", Outcomes.AT: "min"}
     if rows[USER_ID].duplicated().any():
         known = {name: how for name, how in taken.items() if name in rows}
         rows = rows.groupby(USER_ID, as_index=False, sort=False).agg(known)
@@ -147,10 +147,10 @@ def _rows(
     return pd.DataFrame(
         {
             USER_ID: table.user_id.to_pandas(),
-            CAMPAIGN: run.name,
-            DECIDED_AT: pd.to_datetime(decisions.at, unit="us", utc=True),
-            OFFER: arms,
-            PROPENSITY: np.nan,
+            TrialColumn.CAMPAIGN: run.name,
+            TrialColumn.DECIDED_AT: pd.to_datetime(decisions.at, unit="us", utc=True),
+            TrialColumn.OFFER: arms,
+            TrialColumn.PROPENSITY: np.nan,
             CONVERSION: did.conversion,
             SPEND: spend,
             COST: cost,

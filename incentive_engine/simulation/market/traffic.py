@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Traffic, Wave
 from incentive_engine.domain import FloatArray, IntArray
-
-HOURS_OF_DAY: Final = np.array(
-    [2.6, 1.6, 1.0, 0.7, 0.6, 0.8, 1.5, 2.7, 3.9, 4.9, 5.5, 5.3,
-     5.0, 5.0, 5.1, 5.2, 5.0, 4.6, 4.7, 5.6, 7.0, 7.9, 7.3, 5.0]
-)  # fmt: skip
-"""Relative traffic of a shopping app per hour: asleep at four, a late morning, an evening peak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +71,14 @@ def traffic(wave: Wave) -> tuple[FloatArray, FloatArray]:
     grid = np.linspace(0.0, length, max(2, int(np.ceil(length / 0.05))) + 1)
     middle = (grid[1:] + grid[:-1]) / 2
     clock = wave.start.hour + wave.start.minute / 60 + middle
-    usual = HOURS_OF_DAY[np.floor(clock).astype(np.int64) % 24]
+    # of a shopping app per hour: asleep at four, a late morning, an evening peak
+    of_day = np.array(
+        [
+            *(2.6, 1.6, 1.0, 0.7, 0.6, 0.8, 1.5, 2.7, 3.9, 4.9, 5.5, 5.3),
+            *(5.0, 5.0, 5.1, 5.2, 5.0, 4.6, 4.7, 5.6, 7.0, 7.9, 7.3, 5.0),
+        ]
+    )
+    usual = of_day[np.floor(clock).astype(np.int64) % 24]
     return grid, usual * _shape(middle, length=length, kind=wave.traffic, usual=usual)
 
 

@@ -16,8 +16,8 @@ from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
+from incentive_engine.simulation.market.behaviour import with_history
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.history import with_history
 from incentive_engine.synthetic.market import Market, Truth, react, run_trial
 from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 from incentive_engine.synthetic.sample import MARKETS, market_people

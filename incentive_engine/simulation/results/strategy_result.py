@@ -13,11 +13,6 @@ from incentive_engine.stats.draws import Interval
 
 PER: Final = 1000
 """Efficiency is stated in conversions per this many currency units."""
-CONTRACT: Final = (
-    "strategy", "budget", "conversions", "conversions_low", "conversions_high",
-    "spend", "cost", "treated", "roi", "gain_vs_baseline",
-)  # fmt: skip
-"""The first columns of the comparison; programs rely on their names and order."""
 PAIR_COLUMNS: Final = ("budget", "strategy", "against", "difference", "low", "high", "wins")
 
 

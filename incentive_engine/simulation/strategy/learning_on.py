@@ -10,11 +10,11 @@ import pandas as pd
 
 from incentive_engine.allocation import build_problem
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trials.campaigns import ARMS, CAMPAIGN, PROPENSITY
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import OFFER, UserTable
+from incentive_engine.data.users import UserTable
 from incentive_engine.domain import (
     CONTROL,
     CONVERSION,
@@ -58,8 +58,14 @@ class Learner:
         names = np.array([CONTROL, *trial.offers], dtype=object)[trial.arm]
         seen: dict[str, Any] = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
         # how the trial before the series is called
-        known: dict[str, Any] = {USER_ID: trial.user_id, CAMPAIGN: "trial", OFFER: names}
-        self.rows.append(trial.features.assign(**known, **seen, **{PROPENSITY: trial.propensity}))
+        known: dict[str, Any] = {
+            USER_ID: trial.user_id,
+            TrialColumn.CAMPAIGN: "trial",
+            TrialColumn.OFFER: names,
+        }
+        self.rows.append(
+            trial.features.assign(**known, **seen, **{TrialColumn.PROPENSITY: trial.propensity})
+        )
 
     def learn(
         self,
@@ -90,17 +96,17 @@ class Learner:
         got = choice[rows].astype(np.int64) + 1
         known: dict[str, Any] = {
             USER_ID: users.user_id.iloc[rows],
-            CAMPAIGN: f"c{len(self.rows):03}",
-            OFFER: np.array([CONTROL, *policy.offer_ids], dtype=object)[got],
+            TrialColumn.CAMPAIGN: f"c{len(self.rows):03}",
+            TrialColumn.OFFER: np.array([CONTROL, *policy.offer_ids], dtype=object)[got],
             CONVERSION: happens.conversion[rows, got],
             SPEND: happens.spend[rows, got],
             COST: happens.cost[rows, got],
         }
         if self.by_lot:
             reach = _reach(planner)[rows]
-            known[PROPENSITY] = _propensity(planner, choice, rows, reach)
+            known[TrialColumn.PROPENSITY] = _propensity(planner, choice, rows, reach)
             offers = np.array(policy.offer_ids, dtype=object)
-            known[ARMS] = [" ".join(offers[each]) for each in reach]
+            known[TrialColumn.ARMS] = [" ".join(offers[each]) for each in reach]
         self.rows.append(users.features.iloc[rows].assign(**known))
         trial = Trial.from_frame(pd.concat(self.rows, ignore_index=True), policy)
         self.learned = LearnedTrial.of(trial, policy, seed=self.seed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Any
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
@@ -34,15 +34,6 @@ from incentive_engine.verify.ledgers.entries import (
 from incentive_engine.verify.ledgers.pair_facts import PairFacts
 from incentive_engine.verify.recomputed.blocks import UnreadableError
 from incentive_engine.verify.result import Check, CheckFindings, Verification
-
-AFTER: Final = {
-    "none": frozenset[str](),
-    "reserved": frozenset({"redeemed", "cancelled", "expired"}),
-    "redeemed": frozenset[str](),
-    "cancelled": frozenset[str](),
-    "expired": frozenset[str](),
-}
-"""Which states may follow which."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,6 +168,11 @@ def _move_caps(seq: int, books: Books) -> None:
         books.accounts[books.names.index(moved.limit)].cap = moved.at_most
 
 
+def _after(state: str) -> set[str]:
+    """Return which states may follow one: only what is reserved goes on."""
+    return {"redeemed", "cancelled", "expired"} if state == "reserved" else set()
+
+
 def _follow(
     entry: EntryRow,
     books: Books,
@@ -186,7 +182,7 @@ def _follow(
 ) -> None:
     """Keep the books with one more entry."""
     before = books.states.get(entry.decision)
-    allowed = {"none", "reserved"} if before is None else AFTER[before]
+    allowed = {"none", "reserved"} if before is None else _after(before)
     if entry.state not in allowed or (before is None and entry.decision != entry.seq):
         findings["ledger states"].add(
             say(

@@ -17,10 +17,6 @@ RELATIVE: Final = 1e-9
 their absolute values. Money is never compared with it: integers are compared exactly."""
 
 
-HALF: Final = 32
-"""Bits of the lower half of an integer whose sum is taken in two halves."""
-
-
 def exact(number: float) -> Fraction:
     """Return the decimal number that a planner wrote, not its binary neighbour.
 
@@ -35,7 +31,7 @@ def halves(amounts: IntArray) -> IntArray:
 
     Sums of halves cannot wrap below 2**31 amounts, where sums of amounts can.
     """
-    return np.stack([amounts >> HALF, amounts & ((1 << HALF) - 1)])
+    return np.stack([amounts >> 32, amounts & (2**32 - 1)])
 
 
 def joined(sums: npt.NDArray[Any]) -> int:
@@ -46,7 +42,7 @@ def joined(sums: npt.NDArray[Any]) -> int:
     (-4611686018427387904, True)
     """
     upper, lower = sums.tolist()
-    return int((upper << HALF) + lower)
+    return int((upper << 32) + lower)
 
 
 def exact_total(amounts: IntArray) -> int:
@@ -57,7 +53,7 @@ def exact_total(amounts: IntArray) -> int:
 def running_totals(amounts: IntArray) -> FloatArray:
     """Return (n,) float64, the sums of the amounts up to each, each rounded once or twice."""
     upper, lower = np.cumsum(halves(amounts), axis=1).astype(np.float64)
-    return np.asarray(upper * 2.0**HALF + lower)
+    return np.asarray(upper * 2.0**32 + lower)
 
 
 def agree(

@@ -27,11 +27,6 @@ BLOCK: Final = 1 << 17
 """Rows that are looked at together; what is held of a run does not grow with its columns."""
 
 
-FLOATS: Final = (
-    "conversion", "spend", "cost", "weight", "propensity", "margin", "smallest_budget",
-)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Block:
     """Rows of a run.
@@ -47,7 +42,7 @@ class Block:
     cost_micros
         (b,) int64 as stated.
     reason
-        (b,) int16, index in `REASONS`, -1 for an unknown one.
+        (b,) int16, index in `domain.Reason`, -1 for an unknown one.
     margin, smallest_budget
         (b,) float64 as stated, NaN where it is not.
     scores
@@ -213,7 +208,8 @@ def _block(decided: pa.Table, known: pa.Table, offers: tuple[str, ...], start: i
     choice = _places(decided["offer_id"], offers)
     # no offer and an unknown one are both without a place, and only one is honest
     none = is_missing(whole(decided["offer_id"]))
-    floats = {name: _floats(decided[name]) for name in FLOATS}
+    names = ("conversion", "spend", "cost", "weight", "propensity", "margin", "smallest_budget")
+    floats = {name: _floats(decided[name]) for name in names}
     return Block(
         rows=slice(start, start + len(decided)),
         choice=np.where(none, np.int16(-1), np.where(choice < 0, np.int16(-2), choice)),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from incentive_engine.data.columns.measures import LARGEST_TOTAL
-from incentive_engine.data.row_checks import LARGEST
+from incentive_engine.data.columns.measures import Measures
+from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.domain import (
     COST,
     FACE,
@@ -26,8 +25,6 @@ from incentive_engine.language import Message, say
 from .arithmetic import exact
 from .blocks import Block
 from .rules import Rules
-
-UNIT: Final = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,11 +62,13 @@ def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
     measures = {name: block.scores[score_column(name, offer)] for name in rules.measures_of(offer)}
     bad_scores = _bad_scores(measures)
     # such a score is none: in a sum it would hide all others
-    measures = {name: np.where(np.abs(x) > LARGEST, np.nan, x) for name, x in measures.items()}
+    measures = {
+        name: np.where(np.abs(x) > RowChecks.LARGEST, np.nan, x) for name, x in measures.items()
+    }
     missing = np.logical_or.reduce([np.isnan(values) for values in measures.values()])
     face = next(item.face_value for item in rules.policy.offers if item.id == offer)
     cost = measures[COST]
-    micros = _whole_micros(np.where(np.abs(cost) < LARGEST_TOTAL, cost, 0.0))
+    micros = _whole_micros(np.where(np.abs(cost) < Measures.LARGEST_TOTAL, cost, 0.0))
     measures[COST] = np.where(np.isnan(cost), np.nan, micros / MICROS)
     measures[FACE] = np.broadcast_to(np.float64(face), size)
     measures[ISSUED] = np.broadcast_to(np.float64(1.0), size)
@@ -98,10 +97,12 @@ def _bad_scores(measures: Mapping[str, FloatArray]) -> Counter[Message]:
     counts = Counter(
         {
             say("negative costs"): int(np.count_nonzero(cost < 0)),
-            say("costs too large to be summed"): int(np.count_nonzero(cost >= LARGEST_TOTAL)),
+            say("costs too large to be summed"): int(
+                np.count_nonzero(cost >= Measures.LARGEST_TOTAL)
+            ),
             say("infinite measures"): sum(int(np.isinf(x).sum()) for x in measures.values()),
             say("measures beyond what sums can hold"): sum(
-                int(np.count_nonzero((np.abs(x) > LARGEST) & ~np.isinf(x)))
+                int(np.count_nonzero((np.abs(x) > RowChecks.LARGEST) & ~np.isinf(x)))
                 for x in measures.values()
             ),
         }
@@ -118,5 +119,5 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     below = np.floor(scaled)
     fraction = scaled - below
     nearest = below + ((fraction > 0.5) | ((fraction == 0.5) & (np.fmod(below, 2) == 1)))
-    exceeds = scaled - nearest > 4 * UNIT * scaled
+    exceeds = scaled - nearest > 4 * np.finfo(np.float64).eps * scaled
     return np.asarray(nearest + exceeds, dtype=np.int64)

@@ -20,7 +20,7 @@ from incentive_engine.language import Message
 
 from .blocks import Block
 from .lots import arms_drawn
-from .pairs import UNIT, OfferedPairs, offered_pairs
+from .pairs import OfferedPairs, offered_pairs
 from .rules import Rules
 from .usage import add_usage, add_whole, empty_sums, form_size, linear_form
 
@@ -109,7 +109,7 @@ def replay(rules: Rules, block: Block) -> tuple[BlockReplay, list[OfferedPairs]]
         result.has_eligible |= pairs.eligible
         result.has_gain |= pairs.eligible & (pairs.value > 0)
         net, size = _net(rules, pairs)
-        error = (len(rules.groups) + extra_roundings) * UNIT * size
+        error = (len(rules.groups) + extra_roundings) * np.finfo(np.float64).eps * size
         _add_scores(result, pairs, net, error, chosen=chosen)
         np.maximum(result.largest, size, where=pairs.eligible, out=result.largest)
         np.maximum(result.error, error, where=pairs.eligible, out=result.error)

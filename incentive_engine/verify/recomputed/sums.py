@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,6 @@ from .limits import LimitGroup
 from .replay import BlockReplay
 from .rules import Rules
 from .usage import empty_sums
-
-COUNTS: Final = (
-    "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros", "face_micros",
-    "noise", "spend_scale", "value", "value_scale", "settled_least", "settled_most", "dual",
-    "dual_error", "potential",
-)  # fmt: skip
-"""What is added of two parts of the users, beside spend, which may be unknown, and usages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +71,13 @@ class Sums:
     potential
         Of the most that any offer is worth to the objective, per user.
     """
+
+    COUNTS: ClassVar = (
+        "users", "treated", "held", "explorers", "bad_scores", "dearest", "cost_micros",
+        "face_micros", "noise", "spend_scale", "value", "value_scale", "settled_least",
+        "settled_most", "dual", "dual_error", "potential",
+    )  # fmt: skip
+    """What is added of two parts of the users, beside spend, which may be unknown, and usages."""
 
     usages: tuple[Usage, ...]
     spend: float | None
@@ -138,7 +138,7 @@ class Sums:
 
     def join(self, later: Sums) -> None:
         """Add what later rows add up to; block by block, that is what `add` gives."""
-        for name in COUNTS:
+        for name in self.COUNTS:
             setattr(self, name, getattr(self, name) + getattr(later, name))
         if self.spend is not None and later.spend is not None:
             self.spend += later.spend

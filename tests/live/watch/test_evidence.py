@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from incentive_engine.live.watch.evidence import (
-    LESS,
-    MORE,
     Sizes,
     mixed,
     of_amounts,
     of_shares,
     of_total,
 )
+from incentive_engine.live.watch.params import WatchParams
 
 STEPS, PATHS, ERROR = 60, 600, 0.1
 
@@ -22,7 +21,7 @@ def test_counts_as_planned_cross_no_more_often_than_stated() -> None:
     """Of 600 paths 60 may cross; more than 84 would come once in 1,000 runs at the very bound."""
     rng = np.random.default_rng(1)
     planned = np.linspace(2.0, 10.0, STEPS)
-    for factors in (MORE, LESS):
+    for factors in (WatchParams().more, WatchParams().less):
         crossed = sum(
             of_amounts(
                 rng.poisson(planned).astype(float), planned, factors=factors, starts=STEPS
@@ -44,7 +43,7 @@ def test_amounts_of_uneven_size_cross_no_more_often_than_stated() -> None:
             kind = rng.integers(0, 3, count)
             came[step] = (sizes.size[kind] * (rng.random(count) < sizes.chance[kind])).sum()
         planned = np.full(STEPS, 20.0 * each)
-        evidence = of_amounts(came, planned, factors=MORE, starts=STEPS, sizes=sizes)
+        evidence = of_amounts(came, planned, factors=WatchParams().more, starts=STEPS, sizes=sizes)
         crossed += evidence.crossed(ERROR) is not None
     assert crossed <= 84
 
@@ -56,7 +55,7 @@ def test_shares_as_forecast_cross_no_more_often_than_stated() -> None:
     for _ in range(PATHS):
         planned = rng.uniform(0.02, 0.4, len(step))
         share = (rng.random(len(step)) < planned).astype(float)
-        evidence = of_shares(share, planned, step, factors=MORE, starts=STEPS)
+        evidence = of_shares(share, planned, step, factors=WatchParams().more, starts=STEPS)
         crossed += evidence.crossed(ERROR) is not None
     assert crossed <= 84
 
@@ -66,7 +65,7 @@ def test_a_departure_is_seen_and_where_it_began() -> None:
     planned = np.full(STEPS, 50.0)
     rate = np.where(np.arange(STEPS) < 40, 1.0, 1.6)
     came = rng.poisson(planned * rate).astype(float)
-    evidence = of_amounts(came, planned, factors=MORE, starts=STEPS)
+    evidence = of_amounts(came, planned, factors=WatchParams().more, starts=STEPS)
     crossed = evidence.crossed(0.01)
     assert crossed is not None
     assert 40 < crossed < 46
@@ -76,7 +75,7 @@ def test_a_departure_is_seen_and_where_it_began() -> None:
 def test_a_departure_that_is_over_is_not_there_now() -> None:
     planned = np.full(STEPS, 50.0)
     came = np.where(np.arange(STEPS) < 10, 90.0, 40.0)
-    evidence = of_amounts(came, planned, factors=MORE, starts=STEPS)
+    evidence = of_amounts(came, planned, factors=WatchParams().more, starts=STEPS)
     assert evidence.crossed(0.01) is not None
     assert evidence.start == STEPS
 
@@ -88,11 +87,11 @@ def test_totals_as_planned_cross_no_more_often_than_stated() -> None:
     for _ in range(PATHS):
         count = np.cumsum(rng.poisson(5.0, STEPS))
         crossed += any(
-            of_total(float(n), m, factors=MORE) >= -np.log(ERROR)
+            of_total(float(n), m, factors=WatchParams().more) >= -np.log(ERROR)
             for n, m in zip(count, planned, strict=True)
         )
     assert crossed <= 84
-    assert of_total(300.0, 155.0, factors=MORE) > 10
+    assert of_total(300.0, 155.0, factors=WatchParams().more) > 10
 
 
 def test_a_mixture_is_what_it_says() -> None:

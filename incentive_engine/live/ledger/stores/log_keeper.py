@@ -17,18 +17,12 @@ import os
 import sqlite3
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-ROUND: Final = 1_000
-"""Pages in the log after which a round may begin."""
-
-LONGEST: Final = 10_000
-"""Pages in the log after which one begins in any case."""
-
-
-FEW: Final = 300
-"""Pages that may come in between two commits."""
+from incentive_engine.config.knobs import knob, out_of_range
+from incentive_engine.errors import ConfigError
 
 
 class Progress(NamedTuple):
@@ -37,6 +31,28 @@ class Progress(NamedTuple):
     logged: int
     brought_in: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogParams:
+    """How long the log of a ledger may grow.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is out of its range.
+    """
+
+    round: int = knob(1_000, 1, 10**9)
+    """Pages in the log after which a round may begin."""
+    longest: int = knob(10_000, 1, 10**9)
+    """Pages in the log after which one begins in any case."""
+    between: int = knob(300, 0, 10**9)
+    """Pages that may come in between two commits."""
+
+    def __post_init__(self) -> None:
+        if faults := out_of_range(self):
+            raise ConfigError(*faults)
 
 
 class LogKeeper:
@@ -48,13 +64,19 @@ class LogKeeper:
         The ledger.
     database
         The connection that writes it.
+    params
+        How long the log may grow; None as the program does.
     """
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, database: sqlite3.Connection, params: LogParams | None = None
+    ) -> None:
+        self._params = params or LogParams()
         self._path, self._database = path, database
         self._beside: _Beside | None = None
         self._round: Future[Progress] | None = None
-        self._since, self._due, self._pages = 0, ROUND, ROUND
+        self._since, self._due = 0, self._params.round
+        self._pages = self._params.round
         # SQLite's own checkpoint would come in the middle of a commit, which then waits for it
         database.execute("PRAGMA wal_autocheckpoint = 0")
 
@@ -117,13 +139,13 @@ class LogKeeper:
         # where the same pages change again and again, a long round writes as many as a short one
         # 0.004: seconds that a round is to take: commits meanwhile wait longer for the disk
         fitting = self._pages * min(0.004 / progress.seconds, 2.0)
-        self._pages = int(min(max(fitting, ROUND), LONGEST))
+        self._pages = int(min(max(fitting, self._params.round), self._params.longest))
         left = progress.logged - progress.brought_in
         if left > self._since:
             # somebody else reads an older state, and until he has done no round brings much
             self._due = max(self._pages, progress.logged // 4)
         # pages of a log that comes in between two commits whatever is left
-        elif self._since <= FEW or progress.logged >= 20_000:
+        elif self._since <= self._params.between or progress.logged >= 20_000:
             self.bring_in()
         else:
             self._begin()

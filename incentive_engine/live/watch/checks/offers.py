@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.live.ledger.records import State
-from incentive_engine.live.watch.evidence import LESS, MORE, of_shares
+from incentive_engine.live.watch.evidence import of_shares
 from incentive_engine.live.watch.look import Found, Look
-
-SURE: Final = 0.999
-"""The largest forecast of a redemption that a bet can be made against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +26,9 @@ class Taken:
     share, forecast : (d,) float64
         The part of the face value that was redeemed, and that was expected.
     """
+
+    SURE: ClassVar[float] = 0.999
+    """The largest forecast of a redemption that a bet can be made against."""
 
     at: IntArray
     share: FloatArray
@@ -57,8 +57,8 @@ def offers(look: Look) -> Iterator[Found]:
     """Yield which offers are redeemed otherwise than forecast."""
     margin = look.params.redemption
     tests = (
-        SequentialTest("redemption_above", MORE, 1 + margin),
-        SequentialTest("redemption_below", LESS, 1 - margin),
+        SequentialTest("redemption_above", look.params.more, 1 + margin),
+        SequentialTest("redemption_below", look.params.less, 1 - margin),
     )
     # bets on an offer that nobody takes, relative to the share below which that is said
     barely = (0.5, 0.25, 0.02)
@@ -82,7 +82,7 @@ def _one(look: Look, place: int, test: SequentialTest) -> Found | None:
         return None
     evidence = of_shares(
         taken.share,
-        np.minimum(taken.forecast * test.margin, SURE),
+        np.minimum(taken.forecast * test.margin, Taken.SURE),
         time.step_of(taken.at),
         factors=test.factors,
         starts=max(time.starts, time.steps),
@@ -129,5 +129,5 @@ def _taken(look: Look, place: int, begin: int) -> Taken:
     return Taken(
         at=seen.decided[mine],
         share=np.minimum(seen.amount[mine] / face, 1.0),
-        forecast=np.clip(seen.cost[mine] / face, 1e-6, SURE),
+        forecast=np.clip(seen.cost[mine] / face, 1e-6, Taken.SURE),
     )

@@ -13,7 +13,7 @@ from incentive_engine.language import say
 from incentive_engine.live.amounts import decimal_text
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import State
-from incentive_engine.live.watch.evidence import LESS, MORE, Sizes, of_amounts
+from incentive_engine.live.watch.evidence import Sizes, of_amounts
 from incentive_engine.live.watch.finding import Severity
 from incentive_engine.live.watch.look import Found, Look, Timeline, clock
 
@@ -162,7 +162,7 @@ def _departed(look: Look, flow: Flow, time: Timeline, planned: FloatArray) -> De
     evidence = of_amounts(
         time.sums(flow.at, flow.amount),
         planned,
-        factors=LESS if flow.is_floor else MORE,
+        factors=look.params.less if flow.is_floor else look.params.more,
         starts=time.starts,
         sizes=flow.sizes,
     )

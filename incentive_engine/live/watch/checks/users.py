@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from incentive_engine.language import say
-from incentive_engine.live.watch.evidence import LESS, MORE, of_amounts, of_total
+from incentive_engine.live.watch.evidence import of_amounts, of_total
 from incentive_engine.live.watch.look import Found, Look, clock
 
 
@@ -18,8 +18,8 @@ def traffic(look: Look) -> Iterator[Found]:
     if look.expected.forecast is None:
         return
     for kind, factors, margin in (
-        ("traffic_short", LESS, 1 - look.params.traffic),
-        ("traffic_above", MORE, 1 + look.params.traffic),
+        ("traffic_short", look.params.less, 1 - look.params.traffic),
+        ("traffic_above", look.params.more, 1 + look.params.traffic),
     ):
         time = look.timeline(look.begin(kind), look.now)
         if time is None:
@@ -89,7 +89,9 @@ def _keys(look: Look) -> Iterator[Found]:
     came = len(look.came)
     error = look.params.of_test / max(len(look.requests), 1)
     for key, count in look.requests.items():
-        if of_total(count, look.params.visits * (came + 1), factors=MORE) < -math.log(error):
+        if of_total(count, look.params.visits * (came + 1), factors=look.params.more) < -math.log(
+            error
+        ):
             continue
         figures: dict[str, str | int | float] = {"asks": key, "requests": count, "users": came}
         yield Found(

@@ -1,0 +1,36 @@
+"""What findings take as small, dear, or too large to look at twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from incentive_engine.config.knobs import knob, out_of_range
+from incentive_engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightParams:
+    """What findings take as small, dear, or too large to look at twice.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is out of its range.
+    """
+
+    smallest_group: int = knob(20, 1, 10**6)
+    """Figures of fewer users than this stay out of the report: they could tell of a person."""
+    dearest_exploring: float = knob(0.02, 1e-6, 1.0)
+    """Exploring is not proposed beyond the share that costs this part of the plan's value."""
+    solved_again: int = knob(1_000_000, 0, 10**12)
+    """Up to so many users, what the holdout and exploring cost is found by a second problem; of
+    more, it would double the memory, and is not told."""
+
+    def __post_init__(self) -> None:
+        if faults := out_of_range(self):
+            raise ConfigError(*faults)
+
+
+INSIGHT: Final = InsightParams()
+"""What the program takes."""
