@@ -32,13 +32,14 @@ from incentive_engine.features.computing.events import SortedEvents, features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import EventArrays
 from incentive_engine.features.computing.program import build_program
-from incentive_engine.features.computing.standard import KINDS, standard_declarations
-from incentive_engine.features.one_user import EVERYTHING, UserEvents, UserHistory
+from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
+from incentive_engine.features.one_user import UserEvents, UserHistory
 from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.run.format import RunFile, read_json
-from incentive_engine.service.api.bodies import MOST_EVENTS, read_decision_request
+from incentive_engine.service.api.bodies import read_decision_request
 from incentive_engine.uplift.model import fit, predict
 
+EVENTS = 100_000
 NOW = 1_794_312_000_000_000
 YEARS = 3 * 365 * 86_400_000_000
 
@@ -101,15 +102,15 @@ def _measure_events(rng: np.random.Generator) -> None:
     policy = ie.Policy.model_validate(
         {"version": 1, "name": "events", "offers": offers, "history": history}
     )
-    columns = history_columns(standard_declarations(EVERYTHING), policy.offers)
+    columns = history_columns(standard_declarations(LogContent.everything()), policy.offers)
     made = UserHistory.of(policy, {column.name for column in columns})
     assert made is not None
-    times = NOW - np.sort(rng.integers(1, YEARS, MOST_EVENTS))[::-1]
+    times = NOW - np.sort(rng.integers(1, YEARS, EVENTS))[::-1]
     sent = {
         "time": times.tolist(),
-        "kind": rng.choice([*KINDS], MOST_EVENTS).tolist(),
-        "category": [f"c{code}" for code in rng.integers(0, 200, MOST_EVENTS)],
-        "amount": rng.integers(0, 100_000, MOST_EVENTS).tolist(),
+        "kind": rng.choice([*KINDS], EVENTS).tolist(),
+        "category": [f"c{code}" for code in rng.integers(0, 200, EVENTS)],
+        "amount": rng.integers(0, 100_000, EVENTS).tolist(),
     }
     text = [str(np.datetime64(int(at), "us")) + "Z" for at in times]
     for name, body in (("as integers", sent), ("as text", {**sent, "time": text})):
@@ -117,14 +118,14 @@ def _measure_events(rng: np.random.Generator) -> None:
         asked = read_decision_request(content)
         assert asked.events is not None
         events = UserEvents(**msgspec.structs.asdict(asked.events))
-        size = f"{MOST_EVENTS:,} events, times {name} ({len(content) / 1e6:.1f} MB)"
+        size = f"{EVENTS:,} events, times {name} ({len(content) / 1e6:.1f} MB)"
         _timed(f"{size}: read", _reading(content), 20)
         _timed(f"{size}: {len(made.names)} features", _making(made, events), 20)
     arrays = EventArrays(
         time=times,
-        kind=rng.integers(0, 4, MOST_EVENTS).astype(np.int32),
-        category=rng.integers(0, 200, MOST_EVENTS).astype(np.int32),
-        amount=rng.integers(0, 100_000, MOST_EVENTS),
+        kind=rng.integers(0, 4, EVENTS).astype(np.int32),
+        category=rng.integers(0, 200, EVENTS).astype(np.int32),
+        amount=rng.integers(0, 100_000, EVENTS),
         known=np.empty(0, np.int64),
     )
     program = build_program(
@@ -133,7 +134,7 @@ def _measure_events(rng: np.random.Generator) -> None:
         categories=[f"c{code}" for code in range(200)],
         offer_categories={"off10": ["c1", "c2"]},
     )
-    one = SortedEvents(arrays=arrays, start=np.array([0, MOST_EVENTS]))
+    one = SortedEvents(arrays=arrays, start=np.array([0, EVENTS]))
     user, moment = np.zeros(1, np.int64), np.array([NOW])
     _timed(
         "the compiled pass alone",

@@ -19,7 +19,7 @@ from incentive_engine.live.ledger.records import LimitTerms, State
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.look import Look, Yardstick
-from incentive_engine.live.watch.observed import STATES, Observed
+from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.stats.estimate import Estimate
 
@@ -324,4 +324,4 @@ def _claims(
 
 
 def _place(state: State) -> int:
-    return STATES.index(state)
+    return [*State].index(state)

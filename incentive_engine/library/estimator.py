@@ -16,9 +16,9 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import has_arrow_rows, has_no_rows_yet, pandas_frame
 from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.data.trials.campaigns import PROPENSITY
+from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import OFFER, RESERVED
+from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND
 from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.language import say
@@ -125,17 +125,22 @@ class UpliftEstimator:
         """
         features, names = _features(X)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        given = {CONVERSION: conversion, SPEND: spend, COST: cost, PROPENSITY: propensity}
+        given = {
+            CONVERSION: conversion,
+            SPEND: spend,
+            COST: cost,
+            TrialColumn.PROPENSITY: propensity,
+        }
         columns = {
             name: _column(values, name, rows=len(features), index=index)
             for name, values in given.items()
             if values is not None
         }
-        labels = _labels(_column(offer, OFFER, rows=len(features), index=index))
+        labels = _labels(_column(offer, TrialColumn.OFFER, rows=len(features), index=index))
         arms = np.where(labels == str(self.control), CONTROL, labels)
         policy = self._policy(arms)
         rows = pd.DataFrame({USER_ID: np.arange(len(features)), SPEND: 0.0, COST: 0.0})
-        rows = rows.assign(**columns, **{OFFER: arms})
+        rows = rows.assign(**columns, **{TrialColumn.OFFER: arms})
         table = pd.concat([rows, features.reset_index(drop=True)], axis=1)
         trial = Trial.from_frame(table, policy, where="X")
         self.model_ = fit(
@@ -368,7 +373,11 @@ def _labels(offer: npt.NDArray[Any]) -> npt.NDArray[Any]:
         When a row has none: as text, a gap would be an offer called `None` or `nan`.
     """
     if missing := int(pd.isna(offer).sum()):
-        what = say("`{column}` is missing in {counted}", column=OFFER, counted=counted(missing))
+        what = say(
+            "`{column}` is missing in {counted}",
+            column=TrialColumn.OFFER,
+            counted=counted(missing),
+        )
         raise InputError(Fault("fit", what, "the label of each row's arm"))
     return offer.astype("str")
 

@@ -20,7 +20,8 @@ from incentive_engine.insight.value.gain import PlanGain, gain_of_plan, trial_pr
 from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
-from incentive_engine.pipeline.quality import EVALUATION, ModelQuality, evaluation_text, quality_of
+from incentive_engine.pipeline.quality import ModelQuality, evaluation_text, quality_of
+from incentive_engine.run.format import RunFile
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift import model as uplift
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
@@ -168,7 +169,8 @@ class UpliftModel:
             When the directory exists or cannot be written.
         """
         with atomic_directory(Path(directory)) as inside:
-            (inside / EVALUATION).write_text(self._evaluation_text + "\n", encoding="utf-8")
+            file = inside / RunFile.EVALUATION
+            file.write_text(self._evaluation_text + "\n", encoding="utf-8")
             self.fitted.save(inside)
 
     @classmethod

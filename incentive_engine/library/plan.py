@@ -32,7 +32,7 @@ from incentive_engine.insight.budget.policy_options import (
     require_budget,
     with_options,
 )
-from incentive_engine.insight.value.cost_correction import UNCORRECTED
+from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import value_trial
 from incentive_engine.language import Code, message_of
 from incentive_engine.library.arguments import (
@@ -154,7 +154,7 @@ class Plan:
     @property
     def _costs(self) -> str:
         correction = self.stated.correction
-        if correction is UNCORRECTED:
+        if correction == CostCorrection():
             return "as forecast"
         return f"as forecast {correction.factor - 1:+.1%}, by the trial"
 

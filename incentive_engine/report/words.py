@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from incentive_engine.language import Language, formats, named
 from incentive_engine.stats.estimate import Estimate
@@ -11,9 +10,6 @@ from incentive_engine.stats.estimate import Estimate
 from .conditions import ColumnTest, Scope
 from .content import BudgetUse, Favoured, Headline, LimitRow, Proof, StatedObjective
 from .evidence import Exploring, ExploringPower, Holdout, Watched
-
-EXACT: Final = 1e-12
-"""A smaller gap is float64's own rounding, and reads as none."""
 
 
 def aim(t: Language, stated: StatedObjective) -> str:
@@ -36,10 +32,15 @@ def proven(t: Language, proof: Proof) -> str:
     if not proof.feasible:
         return t("verdict.broken")
     room, what = proof.bound - proof.value, aim(t, proof.aim)
-    if room <= 0 or proof.gap < EXACT:
+    if room <= 0 or _is_none(proof.gap):
         return t("verdict.best", value=t.number(proof.value), aim=what)
     near = t("verdict.near", gap=t.bound_percent(proof.gap), value=t.number(proof.value), aim=what)
     return near + _searched(t, proof)
+
+
+def _is_none(gap: float) -> bool:
+    """Return whether a gap is float64's own rounding, and reads as none."""
+    return gap < 1e-12
 
 
 def _searched(t: Language, proof: Proof) -> str:
@@ -50,7 +51,7 @@ def _searched(t: Language, proof: Proof) -> str:
     small = 1e-4
     if proof.searched is None or proof.gap <= small or proof.searched > telling * proof.gap:
         return ""
-    if proof.searched < EXACT:
+    if _is_none(proof.searched):
         return t("verdict.searched_best")
     return t("verdict.searched_near", gap=t.bound_percent(proof.searched))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
@@ -37,7 +37,6 @@ from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.service.api import bodies, openapi
 from incentive_engine.service.api.problems import ProblemError, problem
 from incentive_engine.service.api.replies import (
-    JSON,
     hash_of,
     json_reply,
     not_scored,
@@ -51,8 +50,6 @@ from incentive_engine.service.watched_findings import WatchedFindings
 
 if TYPE_CHECKING:
     from incentive_engine.live.repricing import Repricer
-
-DECISIONS: Final = "/v1/decisions"
 
 
 @dataclass(kw_only=True)
@@ -330,7 +327,7 @@ class Service:
     async def show_page(self, request: Request) -> Response:
         """Show what the service offers, as OpenAPI."""
         self.gate.admit(request)
-        return Response(self.page, media_type=JSON)
+        return Response(self.page, media_type="application/json")
 
     def _unknown_user(self) -> ProblemError:
         remedy = "serve with --model DIR and send `features`, or plan again with this user"

@@ -26,7 +26,7 @@ from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.workflow.studio.folder import Folder
 from incentive_engine.workflow.studio.run_view import Verifier
 from incentive_engine.workflow.studio.running import RunningCampaigns
-from incentive_engine.workflow.studio.steering import WarmPlans
+from incentive_engine.workflow.studio.warm_plans import WarmPlans
 
 SPOKEN: Final = "incentive-studio-lang"
 """The cookie of the language."""

@@ -87,7 +87,7 @@ def _allocate(order: Order, progress: Reporter) -> Outcome:
 
 
 def _prepare(order: Order, progress: Reporter) -> Outcome:
-    from incentive_engine.workflow.studio.steering import prepare
+    from incentive_engine.workflow.studio.warm_plans import prepare
 
     prepare(order.file, order.text, progress=progress)
     return Outcome()

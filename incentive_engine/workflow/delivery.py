@@ -34,8 +34,6 @@ from incentive_engine.run.format import RunFile
 from incentive_engine.run.other_runs import add_entry, previous, refuse_superseded
 from incentive_engine.run.records import only_one
 from incentive_engine.run.signature import (
-    OPTION,
-    VARIABLE,
     SigningKey,
     read_signing_key,
     refuse_unsigned,
@@ -221,7 +219,10 @@ def sign(run_dir: Path, *, key: SigningKey | None, progress: Progress = quiet) -
         remedy = "make one with `openssl rand -hex 32`, and keep it"
         raise ConfigError(
             Fault(
-                OPTION, "there is no key", say("a file, or {variable}", variable=VARIABLE), remedy
+                SigningKey.OPTION,
+                "there is no key",
+                say("a file, or {variable}", variable=SigningKey.VARIABLE),
+                remedy,
             )
         )
     with Steps(progress).step("verify"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,7 +45,7 @@ from incentive_engine.insight.budget.response import (
 from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
-from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
+from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
     PlanGain,
     ValuedTrial,
@@ -105,7 +105,7 @@ class StatedProblem:
     holdout: BoolArray
     problem: Problem
     mandate: Mandate
-    correction: CostCorrection = UNCORRECTED
+    correction: CostCorrection = field(default_factory=CostCorrection)
 
 
 def plan_campaign(
@@ -182,7 +182,7 @@ def state_problem(
     *,
     options: BudgetOptions,
     quality: ModelQuality | None = None,
-    correction: CostCorrection = UNCORRECTED,
+    correction: CostCorrection | None = None,
 ) -> StatedProblem:
     """Return the problem that is to be solved.
 
@@ -191,7 +191,7 @@ def state_problem(
     correction
         That the costs of the table have already; a budget at risk counts its error too.
     """
-    mandate = mandate_of(policy, options)
+    mandate, correction = mandate_of(policy, options), correction or CostCorrection()
     if (error := model_cost_error(policy, quality, correction.error)) is not None:
         policy = policy.with_budget(cost_error=error)
     holdout = holdout_of(policy, table)

@@ -18,14 +18,13 @@ from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions, default_policy
 from incentive_engine.insight.budget.study import Study, focus_of, study
 from incentive_engine.insight.budget.variants import (
-    BASE,
     CampaignVariant,
     read_budgets,
     read_variants,
 )
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.stated import titles_of
-from incentive_engine.insight.value.cost_correction import UNCORRECTED, CostCorrection
+from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import ValuedTrial, read_valuation, trial_correction
 from incentive_engine.insight.whatif.content import whatif_page
 from incentive_engine.insight.whatif.movers import Move, comparable, moves
@@ -162,7 +161,7 @@ def _correction(
         with suppress(ConfigError, InfeasibleError):  # told of that budget's point
             problem = build_problem(asked, table, holdout)
             return trial_correction(asked, problem, valued, users=int((~holdout).sum()))[0]
-    return UNCORRECTED
+    return CostCorrection()
 
 
 def _forecast(policy: Policy) -> bool:
@@ -219,7 +218,7 @@ def _notes(base: Study, others: Sequence[Study]) -> tuple[Message, ...]:
     if base.cost_factor is None:
         notes.append(say("variants.costs_as_forecast"))
     notes += [
-        say("variants.other_users", variant=other.variant.name, base=BASE)
+        say("variants.other_users", variant=other.variant.name, base=CampaignVariant.BASE)
         for other in others
         if not comparable(base, other)
     ]

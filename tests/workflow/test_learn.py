@@ -17,7 +17,6 @@ from incentive_engine.config import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.measurement.learning.folder import INDEX, PLANNED
 from incentive_engine.measurement.learning.randomised_users import ServedDecision, ServedLedger
 from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.finished import read_run
@@ -101,7 +100,7 @@ def test_the_holdout_and_explorers_are_the_trial_and_planned_users_are_apart(
     by_lot = plan[(plan["reason"] == "holdout") | (plan["propensity"] < 1)]
     assert rows["user_id"].tolist() == by_lot["user_id"].tolist()
     assert rows["offer"].tolist() == by_lot["offer_id"].fillna("control").tolist()
-    apart = pd.read_parquet(tmp_path / PLANNED / "spring.parquet")
+    apart = pd.read_parquet(tmp_path / "_planned" / "spring.parquet")
     assert len(apart) + len(rows) == USERS
     assert set(rows.columns) >= {"tier", "visits", "decided_at", "campaign", "spend", "cost"}
     assert len(open_source(tmp_path).table()) == len(rows)
@@ -126,7 +125,7 @@ def test_a_campaign_is_learned_once(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="learned already"):
         taught(finished, tmp_path)
     assert len(open_source(tmp_path).table()) == len(before)
-    assert len(json.loads((tmp_path / INDEX).read_text())) == 1
+    assert len(json.loads((tmp_path / "_campaigns.json").read_text())) == 1
 
 
 def test_a_row_per_order_is_a_row_per_user_with_spend_added(

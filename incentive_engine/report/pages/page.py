@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from incentive_engine.language import Code, Language, formats, language, say
 from incentive_engine.report import words
@@ -29,12 +29,6 @@ from incentive_engine.report.rules import rules_text
 from incentive_engine.report.titles import Titles, with_titles
 
 Drawing = TypeVar("Drawing")
-
-TERMS: Final = (
-    "incremental", "value", "cost", "face", "price", "gap", "marginal", "holdout", "fold",
-    "interval",
-)  # fmt: skip
-"""Words that the page explains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +122,10 @@ def render_report(
             words.exploring(t, content.exploring, content.proof) if content.exploring else ()
         ),
         step=lambda name: words.step(t, name),
-        terms=TERMS,
+        terms=(
+            *("incremental", "value", "cost", "face", "price", "gap", "marginal"),
+            *("holdout", "fold", "interval"),
+        ),
         label=lambda row: _label(t, row),
         benefit_label=lambda row: _range(t, row),
     )

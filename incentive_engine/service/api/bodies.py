@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -20,10 +20,6 @@ FeatureValue = str | int | float | bool | None
 Request = TypeVar("Request")
 
 
-MOST_EVENTS: Final = 100_000
-"""Events of a request."""
-
-
 class Events(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What a user did, column by column: as many values in each, in any order of time.
 
@@ -31,7 +27,7 @@ class Events(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     in whole minor units, such as cents. `kind` may be one text for all events.
     """
 
-    time: Annotated[list[str | int], Meta(max_length=MOST_EVENTS)]
+    time: Annotated[list[str | int], Meta(max_length=100_000)]
     kind: str | list[str | None]
     category: list[str | int | None] | None = None
     amount: list[int | None] | None = None

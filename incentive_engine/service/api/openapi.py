@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from incentive_engine.service.api import bodies
-from incentive_engine.service.api.problems import MEDIA_TYPE, TITLES, ProblemDetails
-
-NAME: Final = "#/components/schemas/{name}"
+from incentive_engine.service.api.problems import TITLES, ProblemDetails
 
 
 def page() -> bytes:
@@ -25,7 +23,7 @@ def page() -> bytes:
         bodies.HealthBody,
         ProblemDetails,
     )
-    schemas = msgspec.json.schema_components(types, ref_template=NAME)[1]
+    schemas = msgspec.json.schema_components(types, ref_template=_reference("{name}")["$ref"])[1]
     schemas["RedeemRequest"]["properties"]["amount"] = {
         "oneOf": [{"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"}, {"type": "integer"}],
         "description": "Decimal text in currency units, or an integer of millionths.",
@@ -161,7 +159,7 @@ def _call(
     shown: dict[str, Any] = {"schema": _reference(answer)}
     if example is not None:
         shown["example"] = example
-    told = {MEDIA_TYPE: {"schema": _reference("ProblemDetails")}}
+    told = {ProblemDetails.MEDIA_TYPE: {"schema": _reference("ProblemDetails")}}
     call["responses"] = {
         "200": {"description": "Done", "content": {"application/json": shown}},
         **{
@@ -182,4 +180,4 @@ def _path(name: str) -> dict[str, Any]:
 
 
 def _reference(name: str) -> dict[str, str]:
-    return {"$ref": NAME.format(name=name)}
+    return {"$ref": f"#/components/schemas/{name}"}

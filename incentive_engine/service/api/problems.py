@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from starlette.responses import Response
 
 from incentive_engine.errors import Fault
-
-MEDIA_TYPE: Final = "application/problem+json"
 
 TITLES: Final = {
     400: "Bad request",
@@ -29,6 +27,8 @@ TITLES: Final = {
 
 class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
     """What is wrong with a request: where, what, what was expected, what to do."""
+
+    MEDIA_TYPE: ClassVar[str] = "application/problem+json"
 
     type: str
     title: str
@@ -77,6 +77,6 @@ def response(error: ProblemError) -> Response:
     return Response(
         msgspec.json.encode(content),
         status_code=error.status,
-        media_type=MEDIA_TYPE,
+        media_type=ProblemDetails.MEDIA_TYPE,
         headers=error.headers,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -15,8 +14,6 @@ from incentive_engine.live.ledger.commands import (
 )
 from incentive_engine.service.api import bodies
 from incentive_engine.service.api.problems import ProblemError, problem
-
-JSON: Final = "application/json"
 
 
 def hash_of(kind: str, parts: object = None) -> bytes:
@@ -82,7 +79,7 @@ class JsonReply(Response):
         self.body = content
         self.status_code, self.background = 200, None
         size = str(len(content)).encode()
-        self.raw_headers = [(b"content-type", JSON.encode()), (b"content-length", size)]
+        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", size)]
 
 
 def json_reply(body: msgspec.Struct) -> Response:

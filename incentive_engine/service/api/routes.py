@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incentive_engine.service.api.problems import ProblemError, problem, response
-from incentive_engine.service.app import DECISIONS, Service
+from incentive_engine.service.app import Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -26,7 +26,7 @@ def application(service: Service) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            route(DECISIONS, "POST", service.decide),
+            route("/v1/decisions", "POST", service.decide),
             route("/v1/decisions/{decision_id}/redeem", "POST", service.redeem),
             route("/v1/decisions/{decision_id}/cancel", "POST", service.cancel),
             route("/v1/decisions/{decision_id}", "GET", service.find),
@@ -100,9 +100,9 @@ class CountedCalls:
                 status = message["status"]
             await send(message)
 
-        path = DECISIONS
+        path = "/v1/decisions"
         try:
-            if scope["path"] == DECISIONS and scope["method"] == "POST":
+            if scope["path"] == path and scope["method"] == "POST":
                 await self._decide(scope, receive, watched)
             else:
                 await self._app(scope, receive, watched)

@@ -22,7 +22,7 @@ from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report import Code
 from incentive_engine.workflow.in_parts.parted_run import PartedRun, written
-from incentive_engine.workflow.in_parts.stated import LearnedScores, planned
+from incentive_engine.workflow.in_parts.stated_policy import LearnedScores, planned
 from incentive_engine.workflow.origin import begin
 
 

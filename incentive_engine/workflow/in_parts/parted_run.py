@@ -28,7 +28,7 @@ from incentive_engine.run.directory import ROW_GROUP, RunFiles
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
-from incentive_engine.workflow.in_parts.stated import LearnedScores, PlannedPolicy
+from incentive_engine.workflow.in_parts.stated_policy import LearnedScores, PlannedPolicy
 from incentive_engine.workflow.origin import Origin
 from incentive_engine.workflow.write_run import evaluation_of, run_record, shareable
 

@@ -20,7 +20,7 @@ from incentive_engine.allocation.score_rows import ScoreRows, StateRows
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes
-from incentive_engine.domain import COST, REASONS, Choices, FloatArray, IntArray, to_micros
+from incentive_engine.domain import COST, Choices, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.run.directory import AllocationTable, write_part
 
@@ -32,7 +32,7 @@ class PlanSums:
     Attributes
     ----------
     reasons, offers
-        Users by place in `REASONS`, and by place of the offer that they get.
+        Users by place in `Reason`, and by place of the offer that they get.
     conversion, spend
         Sums of the chosen pairs' scores; spend is None where the scores have none.
     cost_micros
@@ -56,7 +56,7 @@ class PlanSums:
         """Return what some rows add up to."""
         taken = rows.choice[rows.choice >= 0]
         return cls(
-            reasons=tuple(np.bincount(rows.reason, minlength=len(REASONS)).tolist()),
+            reasons=tuple(np.bincount(rows.reason, minlength=len(Reason)).tolist()),
             offers=tuple(np.bincount(taken, minlength=len(rows.offers)).tolist()),
             conversion=float(rows.conversion.sum()),
             spend=None if rows.spend is None else float(rows.spend.sum()),

@@ -19,7 +19,7 @@ from incentive_engine.run.finished import FinishedRun, is_run, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.other_runs import entries_of
 from incentive_engine.run.statements import StatedGain
-from incentive_engine.workflow.studio.ledgers import LEDGERS, read_ledgers
+from incentive_engine.workflow.studio.ledgers import read_ledgers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class Folder:
         ConfigError
             When the folder's file of ledgers is none.
         """
-        named = read_ledgers(self.root / LEDGERS).get(self.name(run_dir))
+        named = read_ledgers(self.root / "ledgers.yaml").get(self.name(run_dir))
         if named is not None:
             return named
         beside = Path(ledger_of(run_dir))

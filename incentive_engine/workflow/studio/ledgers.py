@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from incentive_engine.config.access.database_url import SCHEMES
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.language import say
-
-LEDGERS: Final = "ledgers.yaml"
-EXPECTED: Final = "a run's folder and its `postgresql://` URL"
+from incentive_engine.language import Text, say
 
 
 def read_ledgers(file: Path) -> dict[str, str]:
@@ -36,7 +32,7 @@ def read_ledgers(file: Path) -> dict[str, str]:
     """
     try:
         if special_file(file) is not None:
-            raise ConfigError(Fault(file.name, "is no file", EXPECTED, "remove it"))
+            raise ConfigError(_fault(file.name, "is no file", "remove it"))
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
@@ -48,7 +44,7 @@ def read_ledgers(file: Path) -> dict[str, str]:
         raise ConfigError(*(fault for _, fault in tree.faults))
     content = {} if tree.root is None else tree.root.plain()
     if not isinstance(content, dict):
-        raise ConfigError(Fault(file.name, "is no list of ledgers", EXPECTED, "correct it"))
+        raise ConfigError(_fault(file.name, "is no list of ledgers"))
     found = {name.strip("/"): os.path.expandvars(str(url)) for name, url in content.items()}
     odd = [name for name, url in found.items() if not url.startswith(SCHEMES)]
     if odd:
@@ -57,4 +53,8 @@ def read_ledgers(file: Path) -> dict[str, str]:
 
 
 def _no_url(name: str) -> Fault:
-    return Fault(f"{LEDGERS}: {name}", "is no URL of PostgreSQL", EXPECTED, "correct it")
+    return _fault(f"ledgers.yaml: {name}", "is no URL of PostgreSQL")
+
+
+def _fault(where: str, what: Text, remedy: str = "correct it") -> Fault:
+    return Fault(where, what, "a run's folder and its `postgresql://` URL", remedy)

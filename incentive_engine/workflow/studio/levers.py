@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import Bound
@@ -17,8 +17,6 @@ from incentive_engine.language import named as measure_named
 from incentive_engine.report.titles import Named
 
 Group = Literal["money", "limits", "weights", "holdout"]
-FURTHER: Final = 2.5
-"""How many times its present value an amount can be moved to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +114,7 @@ def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
                 high=max(100.0, percent), step=0.5, suffix=suffix, unit=_whole(limit, bound),
             )  # fmt: skip
         elif limit.ratio is not None:
-            high = _nice(max(bound.value * FURTHER, 1.0))
+            high = _further(bound.value, least=1.0)
             yield Lever(
                 group="limits", loc=loc, label=label, value=bound.value, low=0.0, high=high,
                 step=_step(high), unit=_per(limit.ratio),
@@ -140,7 +138,7 @@ def _whole(limit: Limit, bound: Bound) -> Text:
 
 
 def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "") -> Lever:
-    high = _nice(max(value * FURTHER, 100.0))
+    high = _further(value, least=100.0)
     return Lever(
         group=group, loc=loc, label=label, value=value, low=0.0, high=high,
         step=max(_step(high), 1.0), unit=unit,
@@ -148,11 +146,16 @@ def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "
 
 
 def _factor(loc: Loc, label: Text, value: float) -> Lever:
-    high = max(10.0, _nice(value * FURTHER))
+    high = max(10.0, _further(value))
     return Lever(
         group="weights", loc=loc, label=label, value=value, low=0.0, high=high, step=0.1,
         unit=say("studio.unit_times"),
     )  # fmt: skip
+
+
+def _further(value: float, *, least: float = 0.0) -> float:
+    """Return how far an amount can be moved, as a round number."""
+    return _nice(max(2.5 * value, least))
 
 
 def _nice(value: float) -> float:

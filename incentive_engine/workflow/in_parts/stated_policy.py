@@ -16,7 +16,6 @@ from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.sources import Source
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import (
-    UNCORRECTED,
     CostCorrection,
     cost_correction,
 )
@@ -74,9 +73,10 @@ class StatedPolicy:
         users: ScoreTable,
         scores: Source,
         quality: ModelQuality | None,
-        correction: CostCorrection = UNCORRECTED,
+        correction: CostCorrection | None = None,
     ) -> StatedPolicy:
         """State a policy of users whose scores stand in a table."""
+        correction = correction or CostCorrection()
         if (error := model_cost_error(policy, quality, correction.error)) is not None:
             policy = policy.with_budget(cost_error=error)
         holdout = holdout_of(policy, users)
@@ -147,7 +147,7 @@ def planned(
     """
     first = StatedPolicy.of(policy, users, scores, known.quality)
     with ExitStack() as shards:
-        correction = UNCORRECTED
+        correction = CostCorrection()
         if known.valued is not None:
             question = expected(first.question)
             plan = shards.enter_context(_solved(first, question, shared))
