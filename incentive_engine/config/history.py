@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -18,17 +18,6 @@ from incentive_engine.language import say
 
 ANY: Final = "any"
 """The kind that every event is of."""
-VERBS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("count", "recency", "tenure", "active_days", "dormancy", "recent_share"), "kinds"
-    ),
-    **dict.fromkeys(("sum", "mean", "max", "min", "std"), "amount"),
-    **dict.fromkeys(("distinct", "entropy", "top_share", "match"), "category"),
-    "gap": "statistics",
-    "ratio": "kind",
-}
-"""What a declaration may ask for, and what is written behind it: kinds of events, or `amount` or
-`category`, the column that it is about."""
 
 
 def is_dated(text: str) -> bool:
@@ -139,6 +128,18 @@ class Moments(Model):
 class Declaration(Model):
     """Features of one sort, for each kind, statistic and window that it lists."""
 
+    VERBS: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("count", "recency", "tenure", "active_days", "dormancy", "recent_share"), "kinds"
+        ),
+        **dict.fromkeys(("sum", "mean", "max", "min", "std"), "amount"),
+        **dict.fromkeys(("distinct", "entropy", "top_share", "match"), "category"),
+        "gap": "statistics",
+        "ratio": "kind",
+    }
+    """What a declaration may ask for, and what is written behind it: kinds of events, or `amount`
+    or `category`, the column that it is about."""
+
     count: Kinds | None = None
     """Number of events of these kinds."""
     sum: OfAmount | None = None
@@ -192,31 +193,31 @@ class Declaration(Model):
     @property
     def verb(self) -> str:
         """What the declaration asks for."""
-        return next(verb for verb in VERBS if getattr(self, verb) is not None)
+        return next(verb for verb in Declaration.VERBS if getattr(self, verb) is not None)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that the declaration names, each once."""
         if self.ratio is not None and self.to is not None:
             return tuple(dict.fromkeys((self.ratio, self.to)))
-        listed = getattr(self, self.verb) if VERBS[self.verb] == "kinds" else self.of
+        listed = getattr(self, self.verb) if Declaration.VERBS[self.verb] == "kinds" else self.of
         return tuple(dict.fromkeys(listed or ()))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        written = [verb for verb in VERBS if getattr(self, verb) is not None]
+        written = [verb for verb in Declaration.VERBS if getattr(self, verb) is not None]
         if len(written) != 1:
             what = (
                 say("asks for {written}", written=tuple(written))
                 if written
                 else "asks for nothing"
             )
-            reject(FieldProblem((), what, say("one of {verbs}", verbs=tuple(VERBS))))
+            reject(FieldProblem((), what, say("one of {verbs}", verbs=tuple(Declaration.VERBS))))
         verb = written[0]
         needs = {
             # what looks at all that was before the moment, and takes no window
             "within": verb not in {"recency", "tenure"},
-            "of": VERBS[verb] not in {"kinds", "kind"},
+            "of": Declaration.VERBS[verb] not in {"kinds", "kind"},
             "to": verb == "ratio",
         }
         problems = []
@@ -345,6 +346,6 @@ class History(Model):
             problems += [
                 FieldProblem(("features", index), what, expected)
                 for index, declaration in enumerate(self.features)
-                if VERBS[declaration.verb] == column
+                if Declaration.VERBS[declaration.verb] == column
             ]
         return problems

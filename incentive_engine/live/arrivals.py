@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.config.access.database_url import DatabaseUrl
 from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.stores.store import read_claims
@@ -67,7 +67,7 @@ class ArrivalReader:
         DataError
             When the ledger cannot be read.
         """
-        mark = "%s" if self._ledger.startswith(SCHEMES) else "?"
+        mark = "%s" if self._ledger.startswith(DatabaseUrl.SCHEMES) else "?"
         with closing(open_for_reading(self._ledger)) as database:
             cursor = database.cursor()
             decided = (

@@ -165,13 +165,12 @@ def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
         return file
     import psycopg
 
-    from incentive_engine.live.ledger.stores.postgres_store import SCHEMA as ITS_SCHEMA
-    from incentive_engine.live.ledger.stores.postgres_store import told
+    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore, told
 
     place = read_database_url(ledger, where="LEDGER")
     with told(place.shown):
         parameters: dict[str, Any] = dict(place.parameters)
         database = psycopg.connect(**parameters)
         database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        database.execute(f"SET search_path TO {ITS_SCHEMA}")
+        database.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
         return database

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 from incentive_engine.language import Code, Message, Text, language, say
 from incentive_engine.language.formats import DASH
@@ -25,16 +25,17 @@ from incentive_engine.report.pages.measurement import (
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
 
-COLUMNS: Final = (
-    "run", "offer", "users", "held_out", "planned", "arrived", "by_scores", "stated",
-    "stated_low", "stated_high", "measured", "measured_low", "measured_high", "forecast", "paid",
-)  # fmt: skip
-"""Of the CSV: a row per campaign, whose offer is empty, and one per offer."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurements:
     """What campaigns brought."""
+
+    COLUMNS: ClassVar = (
+        "run", "offer", "users", "held_out", "planned", "arrived", "by_scores", "stated",
+        "stated_low", "stated_high", "measured", "measured_low", "measured_high", "forecast",
+        "paid",
+    )  # fmt: skip
+    """Of the CSV: a row per campaign, whose offer is empty, and one per offer."""
 
     campaigns: tuple[Measurement, ...]
 
@@ -95,7 +96,7 @@ class Measurements:
         """Return the table as CSV, with names that no language changes."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(self.COLUMNS)
         for campaign in self.campaigns:
             writer.writerows(_csv_rows(campaign))
         return text.getvalue()

@@ -58,7 +58,7 @@ class SyntheticPopulation:
 def draw_population(
     n: int, *, prefix: str, lapsed: bool, rng: np.random.Generator
 ) -> SyntheticPopulation:
-    """Draw n people; `lapsed` people have not ordered for more than `LAPSED_DAYS` days."""
+    """Draw n people; `lapsed` people have not ordered for more than 180 days."""
     wealth, engagement, chance = rng.standard_normal((3, n))
     sensitivity = -0.4 * wealth + np.sqrt(1 - 0.4**2) * rng.standard_normal(n)
     standing = 0.45 * wealth + 0.5 * engagement + np.sqrt(1 - 0.45**2 - 0.5**2) * chance

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.config.access.database_url import DatabaseUrl
 from incentive_engine.config.schedule.moments import in_zone, parse_moment
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import (
@@ -189,7 +189,7 @@ def _export(
     verification: Verification,
     accepted: Sequence[str],
 ) -> Exported:
-    if target.to.startswith(SCHEMES):
+    if target.to.startswith(DatabaseUrl.SCHEMES):
         return export_to_postgres(
             run,
             target.to,
@@ -200,7 +200,7 @@ def _export(
         )
     if "://" in target.to or ("@" in target.to and ":" in target.to):
         shown = f"{target.to.partition(':')[0]}:…"  # what follows may hold a password
-        raise ConfigError(Fault(f"--to {shown}", "is not known", " or ".join(SCHEMES)))
+        raise ConfigError(Fault(f"--to {shown}", "is not known", " or ".join(DatabaseUrl.SCHEMES)))
     path = Path(target.to)
     return export_offers(run, path, verification=verification, options=options, accepted=accepted)
 

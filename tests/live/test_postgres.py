@@ -30,7 +30,7 @@ from incentive_engine.live.ledger.commands import (
     ShowPrices,
 )
 from incentive_engine.live.ledger.ledger import Ledger
-from incentive_engine.live.ledger.stores.postgres_store import SCHEMA, PostgresStore
+from incentive_engine.live.ledger.stores.postgres_store import PostgresStore
 from incentive_engine.live.ledger.stores.store import UnavailableError
 from incentive_engine.live.watch.observed import read_observed
 from incentive_engine.live.writing.process import WriterProcess
@@ -68,7 +68,7 @@ def database() -> Iterator[str]:
 def url(database: str) -> Iterator[str]:
     yield database
     with psycopg.connect(database) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        connection.execute(f"DROP SCHEMA IF EXISTS {PostgresStore.SCHEMA} CASCADE")
 
 
 def opened(url: str, **stated: int) -> Ledger:
@@ -126,7 +126,7 @@ def test_a_pool_that_nobody_else_changed_is_not_read_again(url: str) -> None:
         one.apply([reserve()], START)
         one.apply([ShowPool()], START)
         with psycopg.connect(url) as asking:
-            query = f"SELECT xmin::text FROM {SCHEMA}.head"  # noqa: S608 - a name of ours
+            query = f"SELECT xmin::text FROM {PostgresStore.SCHEMA}.head"  # noqa: S608 - a name of ours
             (left_by,) = asking.execute(query).fetchone() or ()
         assert store._kept[0] == left_by
         before = pool(one)

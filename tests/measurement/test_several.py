@@ -12,7 +12,7 @@ import pytest
 from incentive_engine.cli.terminal.output import spoken
 from incentive_engine.config.access.location import parse_location
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.measurement.several_runs import COLUMNS
+from incentive_engine.measurement.several_runs import Measurements
 from incentive_engine.report.pages.measurement import render_measurement
 from incentive_engine.workflow.results.measure_campaign import (
     CampaignFiles,
@@ -101,7 +101,7 @@ def test_campaigns_stand_in_one_table_and_add_up(live: World, tmp_path: Path) ->
     write_measurement(found, tmp_path / "page", lang="zh")
     with (tmp_path / "page" / "measurement.csv").open(encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == Measurements.COLUMNS
     assert [row["offer"] for row in table] == ["", "a", "b", "", "a", "b"]
     assert spoken() == "en"
 

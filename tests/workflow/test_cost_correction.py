@@ -16,7 +16,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, MICROS, OUTCOMES
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.value.cost_correction import SELECTION_ERRORS, cost_correction
+from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
 from incentive_engine.insight.value.gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.stats.estimate import Estimate
@@ -123,7 +123,7 @@ def test_a_trial_that_tells_no_cost_corrects_nothing(
 
 def test_the_correction_is_the_mean_of_what_may_be_true() -> None:
     rng = np.random.default_rng(0)
-    chance, spread = np.array(SELECTION_ERRORS).T
+    chance, spread = np.array(CostCorrection.SELECTION_ERRORS).T
     true = rng.normal(0.0, rng.choice(spread, 4_000_000, p=chance))
     seen = true + rng.normal(0.0, 0.05, len(true))
     near = true[np.abs(seen - np.log(1.1)) < 0.002]

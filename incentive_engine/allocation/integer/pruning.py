@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.core import usage_of
 from incentive_engine.allocation.integer.draft import CandidatePlan
-from incentive_engine.allocation.population.limit_maps import TOLERANCE, LimitRows
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.population.users import Users
@@ -66,7 +66,7 @@ def _could_go(rows: LimitRows, table: CellTable, used: sp.csc_array) -> BoolArra
     usage, entries = rows.usage(table), used.tocoo()
     row, column = entries.coords
     after = usage[row] - entries.data
-    room = TOLERANCE * (np.abs(usage[row]) + np.abs(entries.data))
+    room = rows.TOLERANCE * (np.abs(usage[row]) + np.abs(entries.data))
     needed = (after < rows.lower[row] - room) | (after > rows.upper[row] + room)
     return np.asarray(np.bincount(column[needed], minlength=used.shape[1]) == 0, dtype=bool)
 

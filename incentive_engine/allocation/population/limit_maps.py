@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,10 +16,6 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable, empty_totals, table_of
 from incentive_engine.allocation.problem import Question
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
-
-TOLERANCE: Final = 1e-9
-"""How far a sum of floats may pass a bound, relative to the amounts that were added; sums of
-money and of issued offers are integers and have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +33,10 @@ class LimitRows:
     unit
         (L,) float64: 1 for a count, 1e6 for money, which are summed in integers; 0 otherwise.
     """
+
+    TOLERANCE: ClassVar[float] = 1e-9
+    """How far a sum of floats may pass a bound, relative to the amounts that were added; sums of
+    money and of issued offers are integers and have none."""
 
     limits: tuple[LinearLimit, ...]
     matrix: sp.csr_array
@@ -112,7 +112,7 @@ class LimitRows:
         """
         usage = self.usage(table)
         gross = np.asarray(abs(self.matrix) @ np.abs(table.amounts[1:]).ravel())
-        slack = TOLERANCE * np.maximum(gross, np.minimum(abs(self.lower), abs(self.upper)))
+        slack = self.TOLERANCE * np.maximum(gross, np.minimum(abs(self.lower), abs(self.upper)))
         over = np.where(usage > self.upper + slack, usage - self.upper, 0.0)
         under = np.where(usage < self.lower - slack, usage - self.lower, 0.0)
         excess = over + under

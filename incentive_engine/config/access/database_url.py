@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar
 from urllib.parse import quote
 
 from incentive_engine.errors import ConfigError, Fault, SetupError
 from incentive_engine.language import say
-
-SCHEMES: Final = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +22,8 @@ class DatabaseUrl:
     shown
         The URL without any secret, to be printed and stored.
     """
+
+    SCHEMES: ClassVar[tuple[str, ...]] = ("postgresql://", "postgres://")
 
     parameters: Mapping[str, str] = field(repr=False)
     shown: str
@@ -41,7 +41,7 @@ def is_database(place: str, *, where: str) -> bool:
         When it is a URL of another kind. Nothing of it is repeated but its kind: taken for a
         path, it would be shown with the password in it.
     """
-    if place.startswith(SCHEMES):
+    if place.startswith(DatabaseUrl.SCHEMES):
         return True
     kind, is_url, _ = place.partition("://")
     if is_url:
@@ -56,7 +56,7 @@ def read_database_url(url: str, *, where: str) -> DatabaseUrl:
     Parameters
     ----------
     url
-        Begins with one of `SCHEMES`.
+        Begins with one of `DatabaseUrl.SCHEMES`.
     where
         What gave it, such as ``--to``.
 

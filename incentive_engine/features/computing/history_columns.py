@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from incentive_engine.config.history import VERBS, Declaration
+from incentive_engine.config.history import Declaration
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.domain import score_column
@@ -72,7 +72,7 @@ def _stems(declared: Declaration) -> list[tuple[str, str]]:
     verb = declared.verb
     if declared.gap is not None:
         return [(f"gap_{statistic}", f"gap_{statistic}") for statistic in declared.gap]
-    about = VERBS[verb]
+    about = Declaration.VERBS[verb]
     return [(verb, verb if about == "kinds" else f"{verb}_{about}")]
 
 

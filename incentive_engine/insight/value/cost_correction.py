@@ -10,16 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 
 from incentive_engine.stats.estimate import Estimate
-
-SELECTION_ERRORS: Final = ((0.8, 0.02), (0.15, 0.05), (0.05, 0.15))
-"""What choosing users by scores may add to their costs beforehand: the chance of each relative
-standard deviation. On markets with known costs it was 2 to 4 %, and 12 % where costs were hard
-to foresee; so small departures are held for chance, and large ones are believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +28,11 @@ class CostCorrection:
     error
         Relative standard error that is left of it: the selection's part in the cost's error.
     """
+
+    SELECTION_ERRORS: ClassVar = ((0.8, 0.02), (0.15, 0.05), (0.05, 0.15))
+    """What choosing users by scores may add to their costs beforehand: the chance of each relative
+    standard deviation. On markets with known costs it was 2 to 4 %, and 12 % where costs were hard
+    to foresee; so small departures are held for chance, and large ones are believed."""
 
     factor: float = 1.0
     error: float = 0.0
@@ -50,8 +50,9 @@ def cost_correction(evaluated: Estimate, predicted: float) -> CostCorrection:
 
     Notes
     -----
-    The logarithm of the true ratio is normal around 0, with one of `SELECTION_ERRORS`, and that
-    of the evaluated one is normal around the true. The posterior mean is the correction.
+    The logarithm of the true ratio is normal around 0, with one of
+    `CostCorrection.SELECTION_ERRORS`, and that of the evaluated one is normal around the true. The
+    posterior mean is the correction.
 
     >>> round(cost_correction(Estimate(value=110, standard_error=3.0), 100.0).factor, 3)
     1.066
@@ -59,7 +60,7 @@ def cost_correction(evaluated: Estimate, predicted: float) -> CostCorrection:
     if predicted <= 0 or evaluated.value <= 0 or not math.isfinite(evaluated.standard_error):
         return CostCorrection()
     seen, noise = math.log(evaluated.value / predicted), evaluated.standard_error / evaluated.value
-    chance, spread = np.array(SELECTION_ERRORS).T
+    chance, spread = np.array(CostCorrection.SELECTION_ERRORS).T
     variance = spread**2 + noise**2
     likely = (
         chance * np.exp(-(seen**2) / 2 * (1 / variance - 1 / variance.max())) / np.sqrt(variance)

@@ -185,13 +185,13 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
 def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
     import psycopg
 
-    from incentive_engine.live.ledger.stores.postgres_store import SCHEMA, told
+    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore, told
 
     place = read_database_url(ledger, where="--ledger")
     parameters: dict[str, Any] = dict(place.parameters)
     with told(place.shown), closing(psycopg.connect(**parameters)) as database:
         database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        database.execute(f"SET search_path TO {SCHEMA}")
+        database.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
         yield lambda statement: iter(database.cursor().execute(statement))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from incentive_engine.service.api import bodies
-from incentive_engine.service.api.problems import TITLES, ProblemDetails
+from incentive_engine.service.api.problems import ProblemDetails
 
 
 def page() -> bytes:
@@ -163,7 +163,7 @@ def _call(
     call["responses"] = {
         "200": {"description": "Done", "content": {"application/json": shown}},
         **{
-            str(status): {"description": TITLES[status], "content": told}
+            str(status): {"description": ProblemDetails.TITLES[status], "content": told}
             for status in sorted({*errors, 401, 403, 429, 503})
         },
     }

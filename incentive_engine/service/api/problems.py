@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 from starlette.responses import Response
 
 from incentive_engine.errors import Fault
 
-TITLES: Final = {
-    400: "Bad request",
-    401: "Not authenticated",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    408: "Too slow",
-    409: "Not possible any more",
-    413: "Too large",
-    422: "Not valid",
-    429: "Too many requests",
-    500: "Internal error",
-    503: "Not available for now",
-}
-
 
 class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
     """What is wrong with a request: where, what, what was expected, what to do."""
+
+    TITLES: ClassVar[Mapping[int, str]] = {
+        400: "Bad request",
+        401: "Not authenticated",
+        403: "Not allowed",
+        404: "Not found",
+        405: "Method not allowed",
+        408: "Too slow",
+        409: "Not possible any more",
+        413: "Too large",
+        422: "Not valid",
+        429: "Too many requests",
+        500: "Internal error",
+        503: "Not available for now",
+    }
 
     MEDIA_TYPE: ClassVar[str] = "application/problem+json"
 
@@ -66,7 +67,7 @@ def response(error: ProblemError) -> Response:
     fault = error.fault
     content = ProblemDetails(
         type="about:blank",
-        title=TITLES.get(error.status, "Error"),
+        title=ProblemDetails.TITLES.get(error.status, "Error"),
         status=error.status,
         detail=str(fault),
         where=str(fault.where),

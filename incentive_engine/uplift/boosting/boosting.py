@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 NOTHING_FURTHER: Final = np.zeros((1, 0), np.float32)
 """Asks every row once, as it is."""
 
-FIXED: Final[dict[str, Any]] = {
-    "deterministic": True,  # same bytes of predictions for the same inputs
-    "force_row_wise": True,  # otherwise LightGBM times both ways and takes the faster
-    "num_threads": 1,  # sums depend on it, and on a busy machine two that wait for each other
-    # take five times as long as one; folds run side by side instead
-    "max_bin": 63,
-    "bin_construct_sample_cnt": 50_000,  # quantiles of more rows are hardly others
-    "feature_pre_filter": False,  # one binned Dataset serves several minimal leaf sizes
-    "verbose": -1,
-}
-"""Settings that reproducibility and the reuse of binned data rest on."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How much one boosted model may adapt."""
+
+    FIXED: ClassVar[dict[str, Any]] = {
+        "deterministic": True,  # same bytes of predictions for the same inputs
+        "force_row_wise": True,  # otherwise LightGBM times both ways and takes the faster
+        "num_threads": 1,  # sums depend on it, and on a busy machine two that wait for each other
+        # take five times as long as one; folds run side by side instead
+        "max_bin": 63,
+        "bin_construct_sample_cnt": 50_000,  # quantiles of more rows are hardly others
+        "feature_pre_filter": False,  # one binned Dataset serves several minimal leaf sizes
+        "verbose": -1,
+    }
+    """Settings that reproducibility and the reuse of binned data rest on."""
 
     objective: str
     trees: int
@@ -63,7 +63,7 @@ class Recipe:
     def settings(self, seed: int) -> dict[str, Any]:
         """Return LightGBM's parameters."""
         return {
-            **FIXED,
+            **Recipe.FIXED,
             "objective": self.objective,
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
@@ -110,7 +110,7 @@ class BinnedRows:
         data = lightgbm().Dataset(
             matrix,
             categorical_feature=[*categories],
-            params=dict(FIXED),
+            params=dict(Recipe.FIXED),
             # what was binned is not needed again; predictions have their own matrix
             free_raw_data=True,
         )
@@ -188,7 +188,7 @@ def predict(
     out = np.empty((len(matrix), len(further)))
     for each, values in enumerate(further):
         asked[:, matrix.shape[1] :] = values
-        said = booster.predict(asked, raw_score=raw, num_threads=FIXED["num_threads"])
+        said = booster.predict(asked, raw_score=raw, num_threads=Recipe.FIXED["num_threads"])
         out[:, each] = np.asarray(said)
     return out
 
@@ -293,7 +293,9 @@ class CrossFitted:
         Shapley values, averaged over the models; the last column is the average prediction.
         """
         every = [
-            np.asarray(model.predict(matrix, pred_contrib=True, num_threads=FIXED["num_threads"]))
+            np.asarray(
+                model.predict(matrix, pred_contrib=True, num_threads=Recipe.FIXED["num_threads"])
+            )
             for model in self.models
         ]
         return np.asarray(sum(every[1:], start=every[0]) / len(every))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from incentive_engine.config.access.database_url import SCHEMES
+from incentive_engine.config.access.database_url import DatabaseUrl
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.errors import ConfigError, Fault
@@ -46,7 +46,7 @@ def read_ledgers(file: Path) -> dict[str, str]:
     if not isinstance(content, dict):
         raise ConfigError(_fault(file.name, "is no list of ledgers"))
     found = {name.strip("/"): os.path.expandvars(str(url)) for name, url in content.items()}
-    odd = [name for name, url in found.items() if not url.startswith(SCHEMES)]
+    odd = [name for name, url in found.items() if not url.startswith(DatabaseUrl.SCHEMES)]
     if odd:
         raise ConfigError(*map(_no_url, odd))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import DataError, Fault
@@ -49,12 +49,12 @@ from incentive_engine.live.ledger.stores.store import (
     sums_row,
 )
 
-SCHEMA: Final = "incentive_ledger"
-"""The schema that holds the tables; one database holds one ledger."""
-
 
 class PostgresStore:
     """One server's connection to a ledger that others write as well."""
+
+    SCHEMA: ClassVar[str] = "incentive_ledger"
+    """The schema that holds the tables; one database holds one ledger."""
 
     NOBODY: ClassVar = "0"
     """The number of no transaction."""
@@ -88,8 +88,8 @@ class PostgresStore:
         db = self._db
         # two servers that start at once must not both make the tables
         db.execute("SELECT pg_advisory_xact_lock(hashtextextended('incentive ledger', 0))")
-        db.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-        db.execute(f"SET search_path TO {SCHEMA}")
+        db.execute(f"CREATE SCHEMA IF NOT EXISTS {PostgresStore.SCHEMA}")
+        db.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
         is_new = db.execute("SELECT to_regclass('meta') IS NULL").fetchone()[0]
         version = 0
         if not is_new:
@@ -110,7 +110,7 @@ class PostgresStore:
         limits = [limit_of(row).terms for row in db.execute(Query.POOL).fetchall()]
         refuse_other_run(self.where, terms, run=meta["run"], limits=limits)
         db.commit()
-        db.execute(f"SET search_path TO {SCHEMA}")
+        db.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
         db.commit()
         self.names = Names(bytes.fromhex(meta["secret"]))
         self._terms = terms
