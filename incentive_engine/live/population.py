@@ -121,8 +121,8 @@ class RunPopulation:
         """
         wanted = hash_ids(user_ids, self.KEY)
         place = np.searchsorted(self._hashes, wanted).clip(max=len(self._hashes) - 1)
-        found = self._hashes[place] == wanted
-        return np.where(found, self._rows[place].astype(np.int64), -1)
+        is_known = self._hashes[place] == wanted
+        return np.where(is_known, self._rows[place].astype(np.int64), -1)
 
     def offers_at(self, offer_ids: Sequence[str | None]) -> npt.NDArray[np.int16]:
         """Return (m,) int16 where each offer stands in the policy, −1 for none."""
@@ -205,17 +205,17 @@ def _attributes(
     scores: Path, frozen: FrozenPolicy, labels: dict[str, list[str]], n: int
 ) -> npt.NDArray[np.float64]:
     """Return (n, a) float64 the attributes: numbers, or places among labels; NaN is missing."""
-    found = np.full((n, len(frozen.kinds)), np.nan)
+    attributes = np.full((n, len(frozen.kinds)), np.nan)
     for at, (name, kind) in enumerate(frozen.kinds.items()):
         column = coded(pq.read_table(scores, columns=[name]).column(name))
         if kind in RunPopulation.NUMBERS:
-            found[:, at] = numbers(column)
+            attributes[:, at] = numbers(column)
             continue
         if not pa.types.is_dictionary(column.type):
             column = whole(pc.dictionary_encode(column))
         labels[name] = [str(value) for value in column.dictionary.to_pylist()]
-        found[:, at] = numbers(column.indices)
-    return found
+        attributes[:, at] = numbers(column.indices)
+    return attributes
 
 
 def _write_measures(scores: Path, frozen: FrozenPolicy, path: Path, n: int) -> None:

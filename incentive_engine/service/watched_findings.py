@@ -57,14 +57,14 @@ class WatchedFindings:
                 # first
                 rarely = 20.0
                 self._fresh = max(self.FRESH, rarely * (self._looked_at - began))
-        found = [*self._found]
+        findings = [*self._found]
         if restarts:
             text = say("watch.writer_restarted", restarts=restarts)
             figures = {"restarts": restarts}
-            found.append(
+            findings.append(
                 Finding(key="writer_restarted", severity="warning", figures=figures, text=text)
             )
-        return [body_of(finding) for finding in found]
+        return [body_of(finding) for finding in findings]
 
     def _look(self, requests: Mapping[str, int]) -> tuple[Finding, ...]:
         if self._watch is None:

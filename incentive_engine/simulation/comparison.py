@@ -96,12 +96,12 @@ def compare_worlds(
         How many draws there were to be.
     """
     base = variants[0]
-    own = {draw: found[0] for draw, found in results.items()}
+    own = {draw: by_draw[0] for draw, by_draw in results.items()}
     draws = Draws.of(base.scenario, own)
     sweeps = []
     for position, variant in enumerate(variants[1:], start=1):
-        found = {draw: result[position] for draw, result in results.items()}
-        swept = comparison_table(Draws.of(variant.scenario, found))
+        by_draw = {draw: result[position] for draw, result in results.items()}
+        swept = comparison_table(Draws.of(variant.scenario, by_draw))
         swept.insert(0, "setting_value", [variant.value] * len(swept))
         sweeps.append(swept)
     has_waves = base.scenario.calendar is not None

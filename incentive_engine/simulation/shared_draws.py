@@ -57,8 +57,8 @@ class BlockCache:
         key = f"ground {scenario.model_dump_json()} {policy.model_dump_json()} {seeds.trial}"
         if key not in self.made:
             self.made[key] = self._ground(scenario, policy, seeds)
-        found: Ground = self.made[key]
-        return found
+        ground: Ground = self.made[key]
+        return ground
 
     def _ground(self, scenario: Scenario, policy: Policy, seeds: DrawSeeds) -> Ground:
         world = scenario.world or World()
@@ -73,8 +73,8 @@ class BlockCache:
         if key not in self.made:
             trial = draw_trial(world, policy, seeds)
             self.made[key] = LearnedTrial.of(trial, policy, seed=seeds.learning)
-        found: LearnedTrial = self.made[key]
-        return found
+        learned: LearnedTrial = self.made[key]
+        return learned
 
     def _people(self, world: World, policy: Policy, seeds: DrawSeeds) -> People:
         lapsed = world.campaign.lapsed_users
@@ -82,15 +82,15 @@ class BlockCache:
         key = f"people {_market(world)} {world.users} {lapsed} {seeds.people} {offers}"
         if key not in self.made:
             self.made[key] = draw_people(world, policy, seeds)
-        found: People = self.made[key]
-        return found
+        people: People = self.made[key]
+        return people
 
     def _forecast(self, learned: LearnedTrial, people: People, policy: Policy) -> UserForecast:
         key = f"forecast {id(learned)} {id(people)} {policy.attribute_columns} {policy.measures}"
         if key not in self.made:
             self.made[key] = learned.forecast(people.users, policy)
-        found: UserForecast = self.made[key]
-        return found
+        forecast: UserForecast = self.made[key]
+        return forecast
 
 
 def ground_on(

@@ -54,14 +54,14 @@ def read_model_file(file: Path) -> dict[str, Any]:
         raise DataError(model_fault(file.parent, "holds no model", expected)) from None
     except (OSError, ValueError) as error:
         raise DataError(model_fault(file, "cannot be read as JSON")) from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        newer = isinstance(found, int) and found > FORMAT
-        what = say("is a model of format {found}", found=found)
+    written_format = content.get("format") if isinstance(content, dict) else None
+    if written_format != FORMAT:
+        newer = isinstance(written_format, int) and written_format > FORMAT
+        what = say("is a model of format {found}", found=written_format)
         if isinstance(content, dict) and (engine := content.get("engine")):
             what = say(
                 "is a model of format {found} (written by engine {engine}; this is {mine})",
-                found=found,
+                found=written_format,
                 engine=engine,
                 mine=version("incentive-engine"),
             )

@@ -220,8 +220,8 @@ def explain(
     params: SolveParams = PLAN,
 ) -> InfeasibleError:
     """Return the error that names the limits in conflict and the cheapest way out."""
-    found = conflict(users, rows, relaxation, params)
-    names = [rows.names[i] for i in found.rows]
+    in_conflict = conflict(users, rows, relaxation, params)
+    names = [rows.names[i] for i in in_conflict.rows]
     table = relaxation.table
     usage = rows.exact_usage(table)
     ways = [
@@ -235,10 +235,10 @@ def explain(
         for i in np.flatnonzero(relaxation.amounts)
     ]
     faults = []
-    for i in found.rows:
+    for i in in_conflict.rows:
         others = [name for name in names if name != rows.names[i]]
         what = say("conflict.alone", bounds=_bounds(rows, i))
-        if not found.proven:
+        if not in_conflict.proven:
             what = say("conflict.unfound", bounds=_bounds(rows, i))
         elif others:
             what = say("conflict.together", bounds=_bounds(rows, i), others=tuple(others))

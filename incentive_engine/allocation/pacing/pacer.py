@@ -181,12 +181,13 @@ class Pacer:
             # relative half width of the box around the former prices in which new ones are sought
             # first
             narrow = 0.3
-            found = find_prices(crowd, bound, start=now, radius=narrow, params=solving)
-            if found.impossible:  # floors that those to come cannot reach: what they can is enough
+            optimum = find_prices(crowd, bound, start=now, radius=narrow, params=solving)
+            # floors that those to come cannot reach: what they can is enough
+            if optimum.impossible:
                 bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
-                found = find_prices(crowd, bound, params=solving)
-            now = found.point.prices
-            per_user = rows.usage(found.point.table) / len(some)
+                optimum = find_prices(crowd, bound, params=solving)
+            now = optimum.point.prices
+            per_user = rows.usage(optimum.point.table) / len(some)
         named = self._named(now)
         capped = dict(zip(rows.names, upper.tolist(), strict=True))
         return Repriced(

@@ -97,10 +97,10 @@ def is_union(kind: object) -> bool:
 def type_at(kind: object, loc: Loc) -> object | None:
     """Return the type of what stands at the end of a way into a model, None where nothing can."""
     for part in loc:
-        found = next((below for o in _options(kind) if (below := _below(o, part))), None)
-        if found is None:
+        inner = next((below for o in _options(kind) if (below := _below(o, part))), None)
+        if inner is None:
             return None
-        kind = found
+        kind = inner
     return kind
 
 

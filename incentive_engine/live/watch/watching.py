@@ -114,9 +114,9 @@ class Watch:
         look = self.look(observed, now, outcomes=outcomes, requests=requests)
         if prices is None:
             prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
-        found = [self._finding(look, one, prices) for one in find(look)]
+        findings = [self._finding(look, one, prices) for one in find(look)]
         order = ("error", "warning", "info")
-        return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+        return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
 
     def look(
         self,

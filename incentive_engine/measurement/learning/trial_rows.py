@@ -172,15 +172,15 @@ def _features(run: FinishedRun, table: ScoreTable, given: Path | Location | None
     """
     source = _users(run, given)
     if source is None:
-        found = to_frame(table.attributes)
+        features = to_frame(table.attributes)
     else:
         names = [name for name in source.columns if name not in RESERVED]
         wanted = to_frame(source.table([USER_ID, *names]))
         ids = as_id(source.table([USER_ID]).column(USER_ID)).to_pandas()
         place = places(table.user_id.to_pandas(), ids)
         _refuse_missing(place, source.where)
-        found = wanted[names].iloc[place].reset_index(drop=True)
-    return found[[name for name in found.columns if name not in RESERVED]]
+        features = wanted[names].iloc[place].reset_index(drop=True)
+    return features[[name for name in features.columns if name not in RESERVED]]
 
 
 def _refuse_missing(place: IntArray, where: str) -> None:

@@ -59,8 +59,8 @@ class Replays:
             return np.zeros(self.rows.shape[2])
         s = self.scenario.strategies.index(strategy)
         place = (ESTIMATORS.index(estimator), OUTCOMES.index(measure))
-        found: FloatArray = self.rows[s, b, :, place[0], place[1]]
-        return found
+        values: FloatArray = self.rows[s, b, :, place[0], place[1]]
+        return values
 
 
 def replay_table(replays: Replays) -> pd.DataFrame:
@@ -133,12 +133,12 @@ def _treated(replays: Replays, strategy: Strategy, b: int) -> float:
 def _others(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
     """Return spend's interval, the other estimators, and how far the trial overlaps."""
     s = replays.scenario.strategies.index(strategy)
-    found: dict[str, object] = {}
+    columns: dict[str, object] = {}
     spend = total(replays.contributions(strategy, b, "spend"))
-    found |= {"spend_low": spend.low, "spend_high": spend.high}
+    columns |= {"spend_low": spend.low, "spend_high": spend.high}
     for estimator in ("sn", "ipw"):
         rows = total(replays.contributions(strategy, b, estimator=estimator))
-        found |= {
+        columns |= {
             f"conversions_{estimator}": rows.value,
             f"conversions_{estimator}_low": rows.low,
             f"conversions_{estimator}_high": rows.high,
@@ -148,7 +148,7 @@ def _others(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
     group = np.mean([result.favoured[s, b] for result in replays.results], axis=0)
     treated = _treated(replays, strategy, b)
     known = bool(replays.scenario.favoured) and treated > 0
-    return found | {
+    return columns | {
         "effective_sample_size": float(np.mean([sum(v.effective for v in p) for p in each])),
         "matched_rows": float(np.mean([sum(v.matched for v in p) for p in each])),
         "overlap_warning": next((w for parts in each if (w := overlap_warning(parts))), None),
@@ -165,8 +165,8 @@ def _pairs(replays: Replays) -> Iterator[tuple[object, ...]]:
         for i, one in enumerate(names):
             for two in names[i + 1 :]:
                 gap = replays.contributions(two, b) - replays.contributions(one, b)
-                found = total(gap)
-                yield budget, two, one, found.value, found.low, found.high, float("nan")
+                own = total(gap)
+                yield budget, two, one, own.value, own.low, own.high, float("nan")
 
 
 def warnings_of(table: pd.DataFrame) -> tuple[Message, ...]:

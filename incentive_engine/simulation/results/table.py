@@ -77,8 +77,8 @@ class Draws:
         if strategy not in self.scenario.strategies:
             return np.zeros(len(self.array))
         place = self.scenario.strategies.index(strategy)
-        found: FloatArray = self.array[:, place, budget, (*FIGURES, *LEARNED).index(name)]
-        return found
+        values: FloatArray = self.array[:, place, budget, (*FIGURES, *LEARNED).index(name)]
+        return values
 
     def __len__(self) -> int:
         return len(self.array) // self.campaigns

@@ -136,7 +136,7 @@ def plan(visit: Visit) -> Response:
 def _score_files(visit: Visit) -> list[str]:
     """Return the names of files that may hold scores: those that say so."""
     folder = visit.studio.folder
-    found = [
+    files = [
         path
         for suffix in ("parquet", "csv")
         for depth in ("", "*/")
@@ -144,7 +144,7 @@ def _score_files(visit: Visit) -> list[str]:
     ]
     inside = [
         path
-        for path in found
+        for path in files
         if path.resolve().is_relative_to(folder.root) and not is_run(path.parent)
     ]
     return sorted({folder.name(path) for path in inside})[:50]

@@ -91,9 +91,9 @@ def report(visit: Visit) -> Response:
 
 def checks(visit: Visit) -> Response:
     """Show what `verify` finds, as a part of a page."""
-    found = visit.studio.verifier.verify(visit.run())
-    lines = visit.inside(found.to_text(visit.t.code)).splitlines()
-    return visit.page("checks.html.j2", verification=found, lines=lines)
+    verification = visit.studio.verifier.verify(visit.run())
+    lines = visit.inside(verification.to_text(visit.t.code)).splitlines()
+    return visit.page("checks.html.j2", verification=verification, lines=lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +114,15 @@ def compare(visit: Visit) -> Response:
     if len(names) != 2:
         raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
     first, second = (visit.run(name) for name in names)
-    found = compare_runs(first, second, visit.studio.plans.trial_of)
+    comparison = compare_runs(first, second, visit.studio.plans.trial_of)
     return visit.page(
         "compare.html.j2",
         names=names,
-        found=found,
-        policies=_policies(visit, found),
-        figures=_figures(visit.t, found),
-        unit=visit.t.unit(found.after.policy.currency),
-        offer=Named(titles_of(found.after.policy), visit.t.code).offer,
+        found=comparison,
+        policies=_policies(visit, comparison),
+        figures=_figures(visit.t, comparison),
+        unit=visit.t.unit(comparison.after.policy.currency),
+        offer=Named(titles_of(comparison.after.policy), visit.t.code).offer,
     )
 
 

@@ -321,11 +321,11 @@ class CrossFitted:
 def _read(file: Path) -> lgb.Booster:
     library = lightgbm()
     try:
-        found: lgb.Booster = library.Booster(model_str=file.read_text())
+        booster: lgb.Booster = library.Booster(model_str=file.read_text())
     except (OSError, UnicodeDecodeError, library.basic.LightGBMError) as error:
         fault = Fault(str(file), "is not a model file that LightGBM reads", remedy="train again")
         raise DataError(fault) from error
-    return found
+    return booster
 
 
 def expit(log_odds: FloatArray) -> FloatArray:

@@ -189,8 +189,8 @@ def _says_dates(feature: Feature, column: pd.Series) -> bool:
 
 def _dates(column: pd.Series) -> pd.Series:
     """Return a column of dates, or of text that says dates, as dates."""
-    found = dates_in(column) if _kind(column) == "category" else None
-    return pd.to_datetime(column) if found is None else found
+    dates = dates_in(column) if _kind(column) == "category" else None
+    return pd.to_datetime(column) if dates is None else dates
 
 
 def _faults(feature: Feature, frame: pd.DataFrame, where: str) -> list[Fault]:

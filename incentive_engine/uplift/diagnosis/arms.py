@@ -88,7 +88,7 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
         for count in counts
         if count.conversions < fewest_conversions or math.isinf(count.detectable)
     ]
-    found = [
+    findings = [
         CheckVerdict(
             check=TrialCheck.ARM_SIZES,
             verdict="warning",
@@ -98,9 +98,9 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
         for count in few
     ]
     if refused := _worthless(counts):
-        return [refused, *found]
+        return [refused, *findings]
     smallest = max(count.detectable for count in counts)
-    return found or [
+    return findings or [
         CheckVerdict(
             check=TrialCheck.ARM_SIZES,
             verdict="fine",
@@ -134,16 +134,16 @@ def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
 
 
 def _shows(count: ArmCount) -> Message:
-    found: dict[str, Value] = {
+    values: dict[str, Value] = {
         "arm": count.arm,
         "conversions": count.conversions,
         "rows": count.rows,
     }
     if math.isinf(count.detectable):
-        return say("trial.sizes.few_nothing", **found)
+        return say("trial.sizes.few_nothing", **values)
     if count.detectable:
-        return say("trial.sizes.few_shows", least=count.detectable, **found)
-    return say("trial.sizes.few", **found)
+        return say("trial.sizes.few_shows", least=count.detectable, **values)
+    return say("trial.sizes.few", **values)
 
 
 def left_out_findings(trial: Trial) -> list[CheckVerdict]:
@@ -160,7 +160,7 @@ def left_out_findings(trial: Trial) -> list[CheckVerdict]:
 
 def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say where few rows stand for many people."""
-    found = []
+    findings = []
     # a row below it stands for more than a hundred people
     smallest_propensity = 0.01
     # share of an arm's rows that its weights may cost before that is said
@@ -177,19 +177,19 @@ def overlap_findings(arms: WeightedArms, counts: tuple[ArmCount, ...]) -> list[C
                 least=float(1 / inverse.max()),
             )
             remedy = say("trial.overlap.wide")
-            found.append(
+            findings.append(
                 CheckVerdict(check=TrialCheck.OVERLAP, verdict="warning", what=what, remedy=remedy)
             )
     strays = int(sum(((arms.arm == j + 1) & ~arms.reach[:, j]).sum() for j in _offers(arms)))
     if strays:
         # a policy may well be narrower than its trial was: that costs rows and misleads nobody
         what, remedy = say("trial.overlap.strays", rows=strays), say("trial.overlap.left_out")
-        found.append(
+        findings.append(
             CheckVerdict(check=TrialCheck.OVERLAP, verdict="fine", what=what, remedy=remedy)
         )
     least = min(count.effective / max(count.rows, 1) for count in counts)
     fine = say("trial.overlap.fine", share=least)
-    return found or [CheckVerdict(check=TrialCheck.OVERLAP, verdict="fine", what=fine)]
+    return findings or [CheckVerdict(check=TrialCheck.OVERLAP, verdict="fine", what=fine)]
 
 
 def _offers(arms: WeightedArms) -> range:

@@ -32,7 +32,7 @@ def balance_findings(
     def compare(at: int) -> list[Imbalance]:
         return list(_compare(str(names[at]), features[names[at]], pairs))
 
-    compared = [each for found in side_by_side(compare, len(names)) for each in found]
+    compared = [each for findings in side_by_side(compare, len(names)) for each in findings]
     ranked = sorted(compared, key=lambda each: -abs(each.z))
     if not compared:
         return [
@@ -43,14 +43,14 @@ def balance_findings(
     # how often any imbalance is found where there is none, over all features and arms
     false_alarms = 0.01
     limit = float(-ndtri(false_alarms / (2 * len(compared))))
-    found = _told_by([each for each in ranked if abs(each.z) > 8.0])
+    findings = _told_by([each for each in ranked if abs(each.z) > 8.0])
     off = [each for each in ranked if abs(each.z) > limit]
-    if off and not found:
-        found.append(_warning(off, len(compared)))
+    if off and not findings:
+        findings.append(_warning(off, len(compared)))
     worst = max(abs(each.difference) for each in compared)
     fine = say("trial.balance.fine", comparisons=len(compared), worst=worst)
     shown = 10
-    return found or [CheckVerdict(check=TrialCheck.BALANCE, verdict="fine", what=fine)], tuple(
+    return findings or [CheckVerdict(check=TrialCheck.BALANCE, verdict="fine", what=fine)], tuple(
         ranked[:shown]
     )
 

@@ -24,14 +24,14 @@ def campaign_findings(trial: Trial, reach: BoolArray) -> list[CheckVerdict]:
     if trial.campaigns is None:
         return []
     averages = campaign_averages(trial, reach, trial.conversion)
-    found = [
+    findings = [
         _one(trial, averages, place, name) for place, name in enumerate(trial.campaigns.names)
     ]
-    if len(found) > 1:
+    if len(findings) > 1:
         weight = float(averages.age_weights()[0])
         what = say("campaigns.age", drift=float(np.sqrt(averages.drift)), weight=weight)
-        found.append(CheckVerdict(check=TrialCheck.CAMPAIGNS, verdict="fine", what=what))
-    return found
+        findings.append(CheckVerdict(check=TrialCheck.CAMPAIGNS, verdict="fine", what=what))
+    return findings
 
 
 def _one(trial: Trial, averages: CampaignAverages, place: int, name: str) -> CheckVerdict:

@@ -38,14 +38,14 @@ def leak_findings(
     # area under the ROC curve of a single feature; what is known before an offer stays below
     refused = 0.95
     doubted = 0.9
-    found = [
+    findings = [
         _finding(name, who, area, refused=area > refused and name not in trusted)
         for name, who, area in known
         if area > doubted
     ]
     best = max((area for *_, area in known), default=0.5)
     fine = say("trial.leaks.fine", best=best)
-    return found or [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=fine)]
+    return findings or [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=fine)]
 
 
 def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
@@ -112,21 +112,21 @@ def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
     encoder = learn_encoder(features)
     kept = {feature.name for feature in encoder.features}
     idle = [str(name) for name in features if name not in kept]
-    found = []
+    findings = []
     if idle:
         # features that a sentence names; the others are counted
         named = 5
         what = say("trial.features.idle", names=shortened(idle, named))
         remedy = say("trial.features.filled")
-        found.append(
+        findings.append(
             CheckVerdict(check=TrialCheck.FEATURES, verdict="warning", what=what, remedy=remedy)
         )
     for feature in encoder.features:
         if feature.kind == "category":
-            found += _crowded(feature, features[feature.name])
-            found += _stray(feature, features[feature.name])
+            findings += _crowded(feature, features[feature.name])
+            findings += _stray(feature, features[feature.name])
     fine = say("trial.features.fine", features=len(kept))
-    return found or [CheckVerdict(check=TrialCheck.FEATURES, verdict="fine", what=fine)]
+    return findings or [CheckVerdict(check=TrialCheck.FEATURES, verdict="fine", what=fine)]
 
 
 def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:

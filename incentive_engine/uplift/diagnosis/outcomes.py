@@ -23,11 +23,11 @@ def outcome_findings(trial: Trial, policy: Policy) -> list[CheckVerdict]:
     """
     if refused := _refusal(trial):
         return [refused]
-    found = [*_control_costs(trial), *_spend(trial), *_face_values(trial, policy)]
-    found += _costless(trial)
-    found += [_warning(text) for text in trial.warnings]
+    findings = [*_control_costs(trial), *_spend(trial), *_face_values(trial, policy)]
+    findings += _costless(trial)
+    findings += [_warning(text) for text in trial.warnings]
     rate = say("trial.outcomes.fine", share=float(trial.conversion.mean()), rows=trial.n_rows)
-    return found or [CheckVerdict(check=TrialCheck.OUTCOMES, verdict="fine", what=rate)]
+    return findings or [CheckVerdict(check=TrialCheck.OUTCOMES, verdict="fine", what=rate)]
 
 
 def _refusal(trial: Trial) -> CheckVerdict | None:
@@ -50,23 +50,23 @@ def _control_costs(trial: Trial) -> list[CheckVerdict]:
 
 
 def _spend(trial: Trial) -> list[CheckVerdict]:
-    found = []
+    findings = []
     if rows := trial.counts.get("spend_without_conversion", 0):
         what = say("trial.outcomes.spend_alone", rows=rows, all=trial.n_rows)
-        found.append(_warning(what, say("trial.outcomes.same")))
+        findings.append(_warning(what, say("trial.outcomes.same")))
     rows = trial.counts.get("negative_spend", 0)
     spent = int(np.count_nonzero(trial.spend))
     # share of the rows with spend that may be negative before that is said
     refunded = 0.1
     if rows > refunded * spent:
         what = say("trial.outcomes.negative", rows=rows, all=spent)
-        found.append(_warning(what, say("trial.outcomes.refunds")))
-    return found
+        findings.append(_warning(what, say("trial.outcomes.refunds")))
+    return findings
 
 
 def _face_values(trial: Trial, policy: Policy) -> list[CheckVerdict]:
     """Return a warning per offer that cost more than its face value, a budget's worst case."""
-    found = []
+    findings = []
     for code, offer in enumerate(policy.offers, start=1):
         above = (trial.arm == code) & (trial.cost > offer.face_value + 1 / MICROS)
         if rows := int(above.sum()):
@@ -77,8 +77,8 @@ def _face_values(trial: Trial, policy: Policy) -> list[CheckVerdict]:
                 rows=rows,
                 most=float(trial.cost[above].max()),
             )
-            found.append(_warning(what, say("trial.outcomes.face_means")))
-    return found
+            findings.append(_warning(what, say("trial.outcomes.face_means")))
+    return findings
 
 
 def _costless(trial: Trial) -> list[CheckVerdict]:
@@ -86,15 +86,15 @@ def _costless(trial: Trial) -> list[CheckVerdict]:
     paid = [bool(trial.cost[trial.arm == arm].any()) for arm in range(1, len(trial.offers) + 1)]
     if not any(paid):
         return []
-    found = []
+    findings = []
     # buyers of whom some should have redeemed; of a few, perhaps none did
     many_buyers = 20
     for arm, offer in enumerate(trial.offers, start=1):
         bought = int(trial.conversion[trial.arm == arm].sum())
         if not paid[arm - 1] and bought >= many_buyers:
             what = say("trial.outcomes.costless", arm=offer, bought=bought)
-            found.append(_warning(what, say("trial.outcomes.costs_everywhere")))
-    return found
+            findings.append(_warning(what, say("trial.outcomes.costs_everywhere")))
+    return findings
 
 
 def _warning(what: Message, remedy: Message | None = None) -> CheckVerdict:

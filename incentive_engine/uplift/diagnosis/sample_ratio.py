@@ -29,10 +29,10 @@ def sample_ratio_findings(
     overall = mismatch(arms, everyone)
     # how often a mismatch is found where there is none, over all strata together
     false_alarms = 0.001
-    found = [_finding(overall, None, arms, everyone)] if overall < false_alarms else []
+    findings = [_finding(overall, None, arms, everyone)] if overall < false_alarms else []
     groups = _strata(trial.features, strata)
     tested = [(stratum, rows, mismatch(arms, rows)) for stratum, rows in groups]
-    found += [
+    findings += [
         _finding(p_value, stratum, arms, rows)
         for stratum, rows, p_value in tested
         if p_value * len(tested) < false_alarms
@@ -41,7 +41,7 @@ def sample_ratio_findings(
     fine = say("trial.ratio.fine", p=lowest)
     if tested:
         fine = say("trial.ratio.fine_within", p=lowest, strata=len(tested))
-    return found or [CheckVerdict(check=TrialCheck.SAMPLE_RATIO, verdict="fine", what=fine)]
+    return findings or [CheckVerdict(check=TrialCheck.SAMPLE_RATIO, verdict="fine", what=fine)]
 
 
 def mismatch(arms: WeightedArms, rows: IntArray) -> float:
@@ -110,7 +110,7 @@ def propensity_findings(
     trial: Trial, arms: WeightedArms, counts: tuple[ArmCount, ...]
 ) -> list[CheckVerdict]:
     """Say which arms stand for more, or fewer, people than could have got them."""
-    found = []
+    findings = []
     hidden = sum(trial.ignored_rows.values())
     # standard errors; right propensities are doubted once in two million arms
     implausible = 5
@@ -129,7 +129,7 @@ def propensity_findings(
             code == 0 and lack > 0 and count.stands_for * contradiction < count.reach
         )
         people = count.reach if lack > 0 else trial.n_rows + hidden
-        found.append(
+        findings.append(
             CheckVerdict(
                 check=TrialCheck.PROPENSITIES,
                 verdict="refusal" if refused else "warning",
@@ -143,7 +143,7 @@ def propensity_findings(
             )
         )
     fine = say("trial.propensities.fine")
-    return found or [CheckVerdict(check=TrialCheck.PROPENSITIES, verdict="fine", what=fine)]
+    return findings or [CheckVerdict(check=TrialCheck.PROPENSITIES, verdict="fine", what=fine)]
 
 
 def _strata(features: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[Stratum, IntArray]]:
@@ -167,15 +167,15 @@ def _finding(
 ) -> CheckVerdict:
     sizes = np.bincount(arms.arm[rows], weights=arms.inverse[rows], minlength=len(arms.names))
     largest, smallest = int(sizes.argmax()), int(sizes.argmin())
-    found: dict[str, Value] = {
+    values: dict[str, Value] = {
         "p": p_value,
         "small": arms.names[smallest],
         "ratio": float(sizes[smallest] / sizes[largest]),
         "large": arms.names[largest],
     }
-    what = say("trial.ratio.off", **found)
+    what = say("trial.ratio.off", **values)
     if stratum is not None:
-        what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **found)
+        what = say("trial.ratio.off_within", column=stratum[0], level=stratum[1], **values)
     # P-value below which rows are missing or arms not dealt out by lot: effects are worthless
     not_random = 1e-12
     return CheckVerdict(

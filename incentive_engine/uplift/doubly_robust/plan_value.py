@@ -127,13 +127,13 @@ def compare_plans(
     and errors are those of `plan_value`; a plan is (n,) int, the offer's position or -1.
     """
     other = _checked(against, trial)
-    found: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
+    differences: dict[str, dict[str, Estimate]] = {name: {} for name in plans}
     for measure in OUTCOMES:
         brought = increments(trial, measure, expected_by_arm(trial, measure, estimates))
         base = brought.part(other)
         for name, choice in plans.items():
-            found[name][measure] = brought.mean(brought.part(_checked(choice, trial)) - base)
-    return found
+            differences[name][measure] = brought.mean(brought.part(_checked(choice, trial)) - base)
+    return differences
 
 
 def valued(trial: Trial, out_of_fold: OutOfFold) -> Valuation:

@@ -75,13 +75,13 @@ def additions(
         return _gained(matrix[:, columns], categories, brought, half)
 
     alone = gained(())
-    found = [Addition(features=len(ready), gain=_mean(alone), more=_mean(0 * alone))]
+    steps = [Addition(features=len(ready), gain=_mean(alone), more=_mean(0 * alone))]
     for group in groups:
         brought_by = gained(group)
         size = len({*names} & {*group})
         more = _mean(brought_by - alone)
-        found.append(Addition(features=size, gain=_mean(brought_by), more=more))
-    return tuple(found)
+        steps.append(Addition(features=size, gain=_mean(brought_by), more=more))
+    return tuple(steps)
 
 
 def _gained(

@@ -45,11 +45,11 @@ def read_ledgers(file: Path) -> dict[str, str]:
     content = {} if tree.root is None else tree.root.plain()
     if not isinstance(content, dict):
         raise ConfigError(_fault(file.name, "is no list of ledgers"))
-    found = {name.strip("/"): os.path.expandvars(str(url)) for name, url in content.items()}
-    odd = [name for name, url in found.items() if not url.startswith(DatabaseUrl.SCHEMES)]
+    urls = {name.strip("/"): os.path.expandvars(str(url)) for name, url in content.items()}
+    odd = [name for name, url in urls.items() if not url.startswith(DatabaseUrl.SCHEMES)]
     if odd:
         raise ConfigError(*map(_no_url, odd))
-    return found
+    return urls
 
 
 def _no_url(name: str) -> Fault:

@@ -111,12 +111,12 @@ def _differences(
 def _named(items: object) -> dict[str, Any] | None:
     if not isinstance(items, list):
         return None
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     # keys by whose value the items of a list are told apart
     names = ("name", "id", "column")
     for item in items:
         key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
-        if key is None or str(item[key]) in found:
+        if key is None or str(item[key]) in by_name:
             return None
-        found[str(item[key])] = item
-    return found
+        by_name[str(item[key])] = item
+    return by_name

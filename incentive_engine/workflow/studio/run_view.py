@@ -69,8 +69,8 @@ def _language_of(report: Path) -> str | None:
     if not report.is_file():
         return None
     with report.open("rb") as file:
-        found = re.search(rb'<html lang="([\w-]+)"', file.read(head))
-    return found[1].decode() if found else None
+        match = re.search(rb'<html lang="([\w-]+)"', file.read(head))
+    return match[1].decode() if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

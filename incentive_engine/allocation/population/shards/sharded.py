@@ -104,18 +104,18 @@ class ShardedUsers(Units):
     def open_within(self, price: FloatArray, width: FloatArray, *, most: int) -> Near:
         """Return the users of the lowest keys whose choice may change within a box of prices."""
         columns = self._may_send(most)
-        found = self._ask(
+        answers = self._ask(
             partial(questions.open_within, price=price, width=width, most=most, columns=columns)
         )
-        return self._merged(found, lambda _, key: lowest_keys(np.arange(len(key)), key, most))
+        return self._merged(answers, lambda _, key: lowest_keys(np.arange(len(key)), key, most))
 
     def nearest_open(self, price: FloatArray, width: FloatArray, *, most: int) -> Near:
         """Return the users whose choice changes first on the way to the edge of a box."""
         columns = self._may_send(most)
-        found = self._ask(
+        answers = self._ask(
             partial(questions.nearest_open, price=price, width=width, most=most, columns=columns)
         )
-        return self._merged(found, lambda distance, key: nearest(distance, key, most))
+        return self._merged(answers, lambda distance, key: nearest(distance, key, most))
 
     def nearest_tie(self, price: FloatArray, *, most: int) -> tuple[CellTable, Near]:
         """Return what users choose, and those whose next best choice loses least."""
@@ -133,12 +133,12 @@ class ShardedUsers(Units):
         """Return the users whose choice may change within a box, and which of all they are."""
         few = memory.MEMORY.answer // self._row // max(len(self.files), 1)
         within = partial(questions.open_part, price=price, width=width)
-        found = self._ask(partial(within, most=few))
-        if sum(part.count for part in found) > most:
+        answers = self._ask(partial(within, most=few))
+        if sum(part.count for part in answers) > most:
             return None
-        some = [part.users for part in found if part.users is not None]
-        if len(some) == len(found):
-            index = np.concatenate(self._numbered([part.index for part in found]))
+        some = [part.users for part in answers if part.users is not None]
+        if len(some) == len(answers):
+            index = np.concatenate(self._numbered([part.index for part in answers]))
             return joined(some).in_float64(), index.__getitem__
         place = Path(tempfile.mkdtemp(dir=self.files[0].plan, prefix="part-"))
         own = [(str(place / f"shard-{shard:05d}"),) for shard in range(len(self.files))]
@@ -153,8 +153,8 @@ class ShardedUsers(Units):
 
     def tied(self, price: FloatArray, *, within: float) -> IntArray:
         """Return the users whose next best choice loses so little at most, ascending."""
-        found = self._ask(partial(Users.tied, price=price, within=within))
-        return np.concatenate(self._numbered(found))
+        answers = self._ask(partial(Users.tied, price=price, within=within))
+        return np.concatenate(self._numbered(answers))
 
     def unhelped(self, price: FloatArray) -> IntArray:
         """Return the users who choose an offer that brings nothing, ascending."""

@@ -68,9 +68,9 @@ def offers(look: Look) -> Iterator[Found]:
             yield untaken
             continue
         for test in tests:
-            found = _one(look, place, test)
-            if found is not None:
-                yield found
+            finding = _one(look, place, test)
+            if finding is not None:
+                yield finding
 
 
 def _one(look: Look, place: int, test: SequentialTest) -> Found | None:

@@ -67,11 +67,11 @@ def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
             kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
         )
         return
-    found = _runs_dry(look, place, standing)
+    finding = _runs_dry(look, place, standing)
     # the share of a cap from which it is said to be nearly used up
     nearly = 0.95
-    if found is not None:
-        yield found
+    if finding is not None:
+        yield finding
     elif used >= nearly * most > 0 and look.share(look.now) < nearly:
         text = say("watch.nearly_used_up", limit=standing.name, **spoken)
         yield Found(
