@@ -50,10 +50,10 @@ def _doubts(policy: Policy) -> Iterator[Message]:
 
 
 def _unknown(measure: str, place: str) -> Message:
-    known = _known()
-    if near := get_close_matches(measure, known, n=1):
+    measures = _known()
+    if near := get_close_matches(measure, measures, n=1):
         return say("doubt.unknown_near", place=place, measure=measure, near=near[0])
-    return say("doubt.unknown", place=place, measure=measure, known=", ".join(known))
+    return say("doubt.unknown", place=place, measure=measure, known=", ".join(measures))
 
 
 def _odd_bound(limit: Limit, bound: Bound, policy: Policy, place: str) -> Iterator[Message]:

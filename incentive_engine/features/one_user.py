@@ -143,12 +143,12 @@ class UserHistory:
         return replace(self.program, arrays=arrays._replace(category_start=start))
 
     def _kinds(self, kind: str | Sequence[str | None], size: int) -> Codes:
-        known = Vocabulary({value: code for code, value in enumerate(self.kinds)})
+        vocabulary = Vocabulary({value: code for code, value in enumerate(self.kinds)})
         if isinstance(kind, str):
-            codes = np.full(size, known.code(kind) if kind else -1, dtype=np.int32)
+            codes = np.full(size, vocabulary.code(kind) if kind else -1, dtype=np.int32)
         else:
-            codes = known.encode(_column(kind, "kind", pa.string()))
-        others = known.values[len(self.kinds) :]
+            codes = vocabulary.encode(_column(kind, "kind", pa.string()))
+        others = vocabulary.values[len(self.kinds) :]
         if others and not self.takes_any:
             what = say("no feature counts events of the kind `{kind}`", kind=others[0])
             raise DataError(Fault("events: kind", what, remedy=nearest(others[0], self.kinds)))

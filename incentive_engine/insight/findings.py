@@ -179,13 +179,13 @@ class PlanFindings:
         if budget is None or budget.basis == "face" or (self.plan.choice >= 0).any():
             return None
         costs = self.table.measures[COST]
-        known = costs[np.isfinite(costs) & (costs > 0)]
-        if not len(known) or budget.amount >= float(known.min()):
+        positive_costs = costs[np.isfinite(costs) & (costs > 0)]
+        if not len(positive_costs) or budget.amount >= float(positive_costs.min()):
             return None
         return say(
             "notes.unaffordable",
             amount=budget.amount,
-            least=float(known.min()),
+            least=float(positive_costs.min()),
             currency=self.policy.currency,
         )
 

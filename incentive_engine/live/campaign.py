@@ -154,9 +154,9 @@ def as_planned(user: User, frozen: FrozenPolicy, offer_id: str) -> OfferChoice:
         When the user may not get it.
     """
     rules = rules_of(frozen)
-    known = rules.attributes_of(user.attributes)
-    cell = rules.cell_of(known)
-    for pair in rules.pairs_of(user.measures, known, rules.weight_of(known)):
+    attributes = rules.attributes_of(user.attributes)
+    cell = rules.cell_of(attributes)
+    for pair in rules.pairs_of(user.measures, attributes, rules.weight_of(attributes)):
         if rules.offers[pair.place] == offer_id:
             usage = rules.usage_of(pair, cell)
             face = rules.faces[pair.place]

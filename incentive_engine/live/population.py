@@ -190,8 +190,8 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
 
 
 def _columns(run: Path) -> list[str]:
-    known = pq.read_schema(parts_of(run / "allocation.parquet")[0]).names
-    return ["user_id", "offer_id", "reason", *(["propensity"] if "propensity" in known else [])]
+    names = pq.read_schema(parts_of(run / "allocation.parquet")[0]).names
+    return ["user_id", "offer_id", "reason", *(["propensity"] if "propensity" in names else [])]
 
 
 def _places(column: pa.ChunkedArray, values: tuple[str, ...]) -> npt.NDArray[np.int16]:

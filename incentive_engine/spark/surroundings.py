@@ -28,8 +28,8 @@ def check_memory(asked: str) -> None:
     """
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
-            known = dict(line.split(":", 1) for line in lines)
-        free = int(known["MemAvailable"].split()[0]) * 1024
+            sizes = dict(line.split(":", 1) for line in lines)
+        free = int(sizes["MemAvailable"].split()[0]) * 1024
     except (OSError, ValueError, KeyError):
         return  # this system does not say; Spark itself will
     number = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", asked.strip().lower())

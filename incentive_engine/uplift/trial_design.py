@@ -248,9 +248,9 @@ def _drift(effect: FloatArray, error: FloatArray) -> float:
     """
     says, weights = [], []
     for offer in range(effect.shape[1]):
-        known = np.flatnonzero(np.isfinite(effect[:, offer]))
-        for place, first in enumerate(known):
-            for second in known[place + 1 :]:
+        campaigns = np.flatnonzero(np.isfinite(effect[:, offer]))
+        for place, first in enumerate(campaigns):
+            for second in campaigns[place + 1 :]:
                 steps = float(second - first)
                 noise = float(error[first, offer] ** 2 + error[second, offer] ** 2)
                 says.append(((effect[second, offer] - effect[first, offer]) ** 2 - noise) / steps)

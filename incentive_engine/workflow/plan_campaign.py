@@ -378,8 +378,8 @@ def _gain(
     tried: Future[Tried | None], solved: Future[Allocation], policy: Policy, *, users: int
 ) -> PlanGain | None:
     """Return the plan's gain by the trial; None where there is none."""
-    known = tried.result()
-    if known is None:
+    valued_problem = tried.result()
+    if valued_problem is None:
         return None
-    valued, problem = known
+    valued, problem = valued_problem
     return gain_of_plan(valued, problem, policy, solved.result(), users=users)

@@ -80,18 +80,18 @@ def watched(policy: Policy, gain: PlanGain, plan: Allocation, *, held: int) -> W
         max(round(users * come), 1) for users in (held * treated / gain.users, treated)
     )
     value, low = gain.conversions.value / treated, gain.conversions.low / treated
-    told = noticing(
+    noticed = noticing(
         value=value,
         low=low,
         error=difference_error(rate, rate + value, others, alike),
         held=alike,
     )
     return Watched(
-        nothing=told.nothing,
-        half=told.half,
-        nothing_at=_moment(policy, told.nothing),
-        half_at=_moment(policy, told.half),
-        least=told.least,
+        nothing=noticed.nothing,
+        half=noticed.half,
+        nothing_at=_moment(policy, noticed.nothing),
+        half_at=_moment(policy, noticed.half),
+        least=noticed.least,
     )
 
 

@@ -119,12 +119,12 @@ def write_lesson(
         earlier campaigns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = _read_index(folder)
+    index = _read_index(folder)
     trial = lesson.trial
     features = {name: PastFeature.of(trial[name]) for name in lesson.features}
-    _refuse_again(known, lesson, folder)
-    _refuse_changes(known, trial, features, folder, accepted)
-    name = _free_name(lesson.campaign, {entry["campaign"] for entry in known})
+    _refuse_again(index, lesson, folder)
+    _refuse_changes(index, trial, features, folder, accepted)
+    name = _free_name(lesson.campaign, {entry["campaign"] for entry in index})
     file, planned = folder / f"{name}.parquet", folder / "_planned" / f"{name}.parquet"
     planned.parent.mkdir(exist_ok=True)
     # hidden until the index knows it: what a killed process leaves is no trial
@@ -137,7 +137,7 @@ def write_lesson(
         "sha256": digest_file(_hidden(file)),
         "features": {feature: asdict(found) for feature, found in features.items()},
     }
-    text = json.dumps([*known, entry], ensure_ascii=False, indent=2)
+    text = json.dumps([*index, entry], ensure_ascii=False, indent=2)
     _hidden(folder / "_campaigns.json").write_text(text + "\n", encoding="utf-8")
     for path in (folder / "_campaigns.json", planned, file):
         _hidden(path).replace(path)

@@ -70,14 +70,14 @@ def planned_decisions(run: FinishedRun, table: ScoreTable) -> Decisions:
     place = pc.index_in(plan.column("offer_id"), value_set=pa.array(run.policy.offer_ids))
     propensity = numbers(plan.column("propensity")).astype(np.float64)
     held = equal(plan.column("reason"), Reason.HOLDOUT)
-    made = run.created or datetime.now(UTC)
+    created = run.created or datetime.now(UTC)
     return Decisions(
         came=np.ones(table.n_users, dtype=np.bool_),
         choice=as_numpy(whole(pc.fill_null(place, -1))).astype(np.int16),
         held=held,
         explored=~held & (propensity < 1.0),
         propensity=propensity,
-        at=np.full(table.n_users, round(made.timestamp() * MICROS), dtype=np.int64),
+        at=np.full(table.n_users, round(created.timestamp() * MICROS), dtype=np.int64),
     )
 
 

@@ -128,8 +128,8 @@ def _outcomes(source: Source, table: ScoreTable, offers: tuple[str, ...]) -> Out
         rows[CONVERSION] = 1
     taken = {CONVERSION: "max", SPEND: "sum", COST: "sum", Outcomes.AT: "min"}
     if rows[USER_ID].duplicated().any():
-        known = {name: how for name, how in taken.items() if name in rows}
-        rows = rows.groupby(USER_ID, as_index=False, sort=False).agg(known)
+        present = {name: how for name, how in taken.items() if name in rows}
+        rows = rows.groupby(USER_ID, as_index=False, sort=False).agg(present)
     whole = arrow_table(rows, where=source.where)
     return outcomes_of(whole, table.user_id, offers, where=source.where)
 

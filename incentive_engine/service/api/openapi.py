@@ -159,11 +159,11 @@ def _call(
     shown: dict[str, Any] = {"schema": _reference(answer)}
     if example is not None:
         shown["example"] = example
-    told = {ProblemDetails.MEDIA_TYPE: {"schema": _reference("ProblemDetails")}}
+    problem = {ProblemDetails.MEDIA_TYPE: {"schema": _reference("ProblemDetails")}}
     call["responses"] = {
         "200": {"description": "Done", "content": {"application/json": shown}},
         **{
-            str(status): {"description": ProblemDetails.TITLES[status], "content": told}
+            str(status): {"description": ProblemDetails.TITLES[status], "content": problem}
             for status in sorted({*errors, 401, 403, 429, 503})
         },
     }

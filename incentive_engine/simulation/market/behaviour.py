@@ -39,10 +39,10 @@ def with_history(
     )
     n = len(people.known)
     events = sorted_events(log["person"].to_numpy(), _arrays(log), users=n)
-    made = features_at(
+    values = features_at(
         program, events, user=np.arange(n), moment=np.full(n, MOMENT, dtype=np.int64), delay=0
     )
-    return pd.concat([people.known, pd.DataFrame(made.columns)], axis=1)
+    return pd.concat([people.known, pd.DataFrame(values.columns)], axis=1)
 
 
 def _content(policy: Policy, days: int) -> LogContent:

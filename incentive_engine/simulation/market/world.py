@@ -57,17 +57,17 @@ def check_offers(policy: Policy, world: World, *, where: str) -> None:
     ConfigError
         With every offer that the market lacks, or has in another form.
     """
-    known = {offer.id: offer for offer in MARKETS[world.market].offers}
+    offers = {offer.id: offer for offer in MARKETS[world.market].offers}
     faults = []
     for offer in policy.offers:
-        same = known.get(offer.id)
+        same = offers.get(offer.id)
         if same is None:
             what = say(
                 "the trial of the market `{market}` has no offer `{id}`",
                 market=world.market,
                 id=offer.id,
             )
-            faults.append(Fault(where, what, remedy=nearest(offer.id, known)))
+            faults.append(Fault(where, what, remedy=nearest(offer.id, offers)))
         elif (offer.face_value, offer.min_spend) != (same.face_value, same.min_spend):
             what = say(
                 "the offer `{id}` differs from the one of the market `{market}`",
@@ -89,8 +89,8 @@ def draw_trial(world: World, policy: Policy, seeds: DrawSeeds) -> Trial:
     market, rng = MARKETS[world.market], np.random.default_rng(seeds.trial)
     people = market_people(world.market, world.trial_rows, prefix="T", rng=rng)
     frame = run_trial(people, market, react(people, market), rng=rng)
-    known = with_history(people, policy, days=world.history_days, rng=rng)
-    more = known.drop(columns=people.known.columns)
+    features = with_history(people, policy, days=world.history_days, rng=rng)
+    more = features.drop(columns=people.known.columns)
     return as_trial(pd.concat([frame, more], axis=1), policy)
 
 
@@ -123,9 +123,9 @@ def draw_people(world: World, policy: Policy, seeds: DrawSeeds) -> People:
     """Return the users of a campaign."""
     rng = np.random.default_rng(seeds.people)
     population = _population(world, rng)
-    known = with_history(population, policy, days=world.history_days, rng=rng)
+    features = with_history(population, policy, days=world.history_days, rng=rng)
     return People(
-        users=UserTable(user_id=known["user_id"], features=known.drop(columns="user_id")),
+        users=UserTable(user_id=features["user_id"], features=features.drop(columns="user_id")),
         reaction=_reaction(population, MARKETS[world.market], policy),
         # how much the habit of shopping and the liking for discounts say about who comes early
         liveliness=0.6 * (population.engagement + population.sensitivity),

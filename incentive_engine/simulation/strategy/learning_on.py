@@ -58,13 +58,13 @@ class Learner:
         names = np.array([CONTROL, *trial.offers], dtype=object)[trial.arm]
         seen: dict[str, Any] = {CONVERSION: trial.conversion, SPEND: trial.spend, COST: trial.cost}
         # how the trial before the series is called
-        known: dict[str, Any] = {
+        columns: dict[str, Any] = {
             USER_ID: trial.user_id,
             TrialColumn.CAMPAIGN: "trial",
             TrialColumn.OFFER: names,
         }
         self.rows.append(
-            trial.features.assign(**known, **seen, **{TrialColumn.PROPENSITY: trial.propensity})
+            trial.features.assign(**columns, **seen, **{TrialColumn.PROPENSITY: trial.propensity})
         )
 
     def learn(
@@ -94,7 +94,7 @@ class Learner:
         policy = planner.policy
         rows = by_lot(planner) if self.by_lot else self._some(planner, explore)
         got = choice[rows].astype(np.int64) + 1
-        known: dict[str, Any] = {
+        columns: dict[str, Any] = {
             USER_ID: users.user_id.iloc[rows],
             TrialColumn.CAMPAIGN: f"c{len(self.rows):03}",
             TrialColumn.OFFER: np.array([CONTROL, *policy.offer_ids], dtype=object)[got],
@@ -104,10 +104,10 @@ class Learner:
         }
         if self.by_lot:
             reach = _reach(planner)[rows]
-            known[TrialColumn.PROPENSITY] = _propensity(planner, choice, rows, reach)
+            columns[TrialColumn.PROPENSITY] = _propensity(planner, choice, rows, reach)
             offers = np.array(policy.offer_ids, dtype=object)
-            known[TrialColumn.ARMS] = [" ".join(offers[each]) for each in reach]
-        self.rows.append(users.features.iloc[rows].assign(**known))
+            columns[TrialColumn.ARMS] = [" ".join(offers[each]) for each in reach]
+        self.rows.append(users.features.iloc[rows].assign(**columns))
         trial = Trial.from_frame(pd.concat(self.rows, ignore_index=True), policy)
         self.learned = LearnedTrial.of(trial, policy, seed=self.seed)
 

@@ -172,12 +172,12 @@ class DeviationEvidence:
     def weigh(self, folds: Folds) -> Stack:
         """Return the weights that explain the residual best, none negative, times the trust."""
         moved = self._moved()
-        told = np.stack([moved[inside].sum(axis=0) for _, inside in folds])
+        by_fold = np.stack([moved[inside].sum(axis=0) for _, inside in folds])
         weights = self._solved(self.claim, folds, self.prior)
         trust = [
             # by all rows first, then by those outside each fold in turn
-            _tested(told.sum(axis=0) - held).trust(self.likely)
-            for held in (np.zeros(3), *told)
+            _tested(by_fold.sum(axis=0) - held).trust(self.likely)
+            for held in (np.zeros(3), *by_fold)
         ]
         weights = [each * believed for each, believed in zip(trust, weights, strict=True)]
         return Stack(weight=weights[0], weight_outside=np.stack(weights[1:]))

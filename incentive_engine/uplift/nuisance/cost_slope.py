@@ -99,11 +99,11 @@ def fit_slope(
     size = len(mean) * bins
     unit = np.repeat(pays, bins).clip(1e-12)
     forecast, actual = (np.bincount(cell, weight * c, size) / unit for c in (predicted, paid))
-    known = forecast > 0
+    has_forecast = forecast > 0
     x = np.tile(np.linspace(-CostSlope.FURTHEST, CostSlope.FURTHEST, bins), len(mean))
     of_offer = np.repeat(np.eye(len(mean)), bins, axis=0)
-    design = np.column_stack([x, np.minimum(x, 0.0), of_offer])[known]
-    forecast, actual = forecast[known], actual[known]
+    design = np.column_stack([x, np.minimum(x, 0.0), of_offer])[has_forecast]
+    forecast, actual = forecast[has_forecast], actual[has_forecast]
     surprise = weight * (paid - predicted) / pays[offer].clip(1e-12)
     dispersion = float(surprise @ surprise) / max(float(forecast.sum()), 1e-12)
     prior = np.array([dispersion / error**2] * 2 + [1e-6] * len(mean))

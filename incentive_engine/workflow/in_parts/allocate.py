@@ -58,7 +58,7 @@ def allocate_in_parts(
     )
     policy = origin.policy
     refuse_csv(inputs.scores)
-    known = LearnedScores(
+    learned = LearnedScores(
         valued=None if inputs.valuation is None else read_valuation(inputs.valuation, policy),
         quality=read_quality(inputs.model, inputs.drift),
     )
@@ -69,12 +69,12 @@ def allocate_in_parts(
         parts = Path(folder) / "parts"
         doubtful = doubts(policy)
         with (
-            warned_first(known.quality, users, doubtful),
+            warned_first(learned.quality, users, doubtful),
             steps.step("solve", 1.0) as advance,
-            planned(policy, users, inputs.scores, known, shared, advance=advance) as made,
+            planned(policy, users, inputs.scores, learned, shared, advance=advance) as made,
         ):
             sums = written(made, parts)
-        made_of = PartedRun(made=made, sums=sums, known=known, origin=origin)
+        made_of = PartedRun(made=made, sums=sums, known=learned, origin=origin)
         summary = made_of.summary(directory, (*doubtful, *users.warnings))
         made_of.write(directory, parts, summary, steps=steps, lang=lang)
     return summary

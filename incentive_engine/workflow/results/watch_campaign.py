@@ -66,10 +66,10 @@ class RunningCampaign:
     @cached_property
     def watch(self) -> Watch:
         """What looks at it."""
-        known = None
+        covariates = None
         if self.covariates is not None:
-            known = read_covariates(self.covariates, self._user_id)
-        return Watch(self.run_dir, self.campaign, params=self.params, known=known)
+            covariates = read_covariates(self.covariates, self._user_id)
+        return Watch(self.run_dir, self.campaign, params=self.params, known=covariates)
 
     def look(self, now: int | None = None) -> Seen:
         """Return what is found at a moment, microseconds since 1970; left out: now.

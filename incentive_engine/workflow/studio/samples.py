@@ -17,11 +17,11 @@ def copy_samples(folder: Path) -> tuple[Path, ...]:
     DataError
         When the folder may not be written to, or the disk is full.
     """
-    made = []
+    copies = []
     for source in sorted(default_policy().parent.glob("*.yaml")):
         target = folder / source.name
         if not target.exists():
             with atomic_file(target) as partial:
                 shutil.copyfile(source, partial)
-            made.append(target)
-    return tuple(made)
+            copies.append(target)
+    return tuple(copies)

@@ -151,10 +151,10 @@ def mapped(file: ShardFile, units: Units) -> MappedUsers:
     SetupError
         When the worker cannot read them.
     """
-    known = _mapped_of(file.plan)
-    if file not in known:
-        known[file] = _mapped(file, units)
-    return known[file]
+    already_mapped = _mapped_of(file.plan)
+    if file not in already_mapped:
+        already_mapped[file] = _mapped(file, units)
+    return already_mapped[file]
 
 
 @lru_cache(maxsize=1)
