@@ -14,6 +14,7 @@ from incentive_engine.allocation.pacing import (
     Moment,
     Pacer,
     PacingParams,
+    WarmStart,
     foresight,
     room,
     volume,
@@ -102,6 +103,33 @@ def test_users_who_take_more_than_foreseen_make_money_dearer(
         )
         prices[taken] = pacer.reprice(came, now.prices, now.memory).prices["budget"]
     assert prices[2.0] > prices[1.0]
+
+
+def test_users_who_always_take_twice_as_much_as_planned_are_known_to_take_twice_as_much(
+    problem: Problem, plan: Allocation
+) -> None:
+    choosers, each, steps = Choosers.of(problem), 500, 6
+    pacer = Pacer(choosers, forecast=N, params=PacingParams(believed=100))
+    prices, memory, taken = plan.prices, WarmStart(), 0.0
+    for step in range(1, steps + 1):
+        came = [here * each for here in range(step + 1)]
+        moment = Moment(
+            seen=np.arange(N) < came[-1],
+            came=came,
+            shares=[here / N for here in came],
+            left={
+                "budget": Bounds(at_least=None, at_most=BUDGET - taken),
+                "floor": Bounds(at_least=0.0, at_most=None),
+            },
+            taken={"budget": taken},
+        )
+        solved = pacer.reprice(moment, prices, memory)
+        prices, memory = solved.prices, solved.memory
+        here = np.arange(came[-1], came[-1] + each)
+        choice = choosers.at(prices)[here]
+        costs = problem.columns[0][choice.clip(0), here]
+        taken += 2 * float(costs[choice >= 0].sum())
+    assert memory.thirst["budget"] == pytest.approx(2.0, rel=0.15)
 
 
 def test_a_floor_that_those_to_come_cannot_reach_does_not_stop_the_campaign(

@@ -200,7 +200,7 @@ class Pacer:
                     name: capacity for name, capacity in capped.items() if np.isfinite(capacity)
                 },
                 taken=dict(moment.taken),
-                per_user=self._named(per_user),
+                per_user=self._named(per_user * thirst),
                 thirst=self._named(thirst),
             ),
         )
