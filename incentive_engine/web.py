@@ -32,6 +32,8 @@ def listening(host: str, port: int, *, waiting: int) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=waiting)
+    except UnicodeError:  # a name with an empty part, or one too long to be looked up
+        raise DataError(Fault(f"--host {host}", "is no address", "such as 127.0.0.1")) from None
     except (OSError, OverflowError) as error:
         what = say("cannot be listened on: {reason}", reason=error)
         fault = Fault(f"{host}:{port}", what, remedy="stop what uses it, or take another --port")

@@ -34,6 +34,15 @@ def test_an_address_of_another_machine_is_said_in_words() -> None:
         pass
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, ".b"])
+def test_a_name_that_cannot_be_looked_up_is_no_address(host: str) -> None:
+    with (
+        pytest.raises(DataError, match=rf"--host {re.escape(host)}: is no address, expected such"),
+        listening(host, 0, waiting=1),
+    ):
+        pass
+
+
 def test_a_port_is_free_again_at_once() -> None:
     with listening("127.0.0.1", 0, waiting=1) as first:
         port = first.getsockname()[1]

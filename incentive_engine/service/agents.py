@@ -18,6 +18,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
+from incentive_engine.config.access.http_url import refuse_other_url
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import Code, Message, say
@@ -198,8 +199,10 @@ def serve_agents(options: AgentOptions) -> None:
     Raises
     ------
     IncentiveError
-        When the run does not verify, or its ledger cannot be opened.
+        When the run does not verify, its ledger cannot be opened, or the service has no URL.
     """
+    if options.server is not None:
+        refuse_other_url(options.server, where="--server")
     asyncio.run(_serve(options))
 
 

@@ -11,6 +11,9 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from incentive_engine.errors import ConfigError
+from incentive_engine.service.agents import AgentOptions, serve_agents
+
 from .runs import plan, solved
 
 READ, RESERVE = {"offers_for_user"}, {"offers_for_user", "reserve_offer", "cancel_offer"}
@@ -109,3 +112,10 @@ def test_an_unknown_customer_and_decision_are_errors_with_a_remedy(
     )
     assert "no such user" in unknown
     assert "no such decision" in no_decision
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://host", "host:8080", "http://a..b"])
+def test_a_service_that_has_no_url_is_refused_at_once(run: Path, url: str) -> None:
+    options = AgentOptions(run_dir=run, server=url)
+    with pytest.raises(ConfigError, match=r"--server: is no URL of HTTP"):
+        serve_agents(options)

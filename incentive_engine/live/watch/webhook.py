@@ -12,7 +12,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.config.access.http_url import refuse_other_url
+from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Text, say
 from incentive_engine.live.watch.finding import Finding
 
@@ -31,8 +32,7 @@ class Webhook:
 
     def __post_init__(self) -> None:
         """Check the URL."""
-        if not _is_http(self.url):
-            raise ConfigError(Fault("--webhook", "is no URL of HTTP", "such as https://host/path"))
+        refuse_other_url(self.url, where="--webhook")
 
     @property
     def shown(self) -> str:
@@ -105,17 +105,3 @@ class Webhook:
     def _fault(self, what: Text) -> Fault:
         remedy = "see to the receiver; findings stay found, and are posted again"
         return Fault(f"--webhook {self.shown}", what, remedy=remedy)
-
-
-def _is_http(url: str) -> bool:
-    """Whether a URL is of HTTP, with a host and a port that there can be.
-
-    >>> [_is_http(url) for url in ("http://a:80/x", "http://a:x/", "http://[::1", "http://a/b c")]
-    [True, False, False, False]
-    """
-    try:
-        parts = urlsplit(url)
-        reachable = parts.hostname is not None and parts.port != 0
-    except ValueError:  # a port that is no number or too large, brackets that never close
-        return False
-    return parts.scheme in {"http", "https"} and reachable and " " not in url and url.isprintable()
