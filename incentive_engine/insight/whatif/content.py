@@ -13,7 +13,6 @@ from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message
 from incentive_engine.report.pages.whatif import (
     LimitCostRow,
-    MoveRow,
     MoveTable,
     PointRow,
     VariantRow,
@@ -106,17 +105,7 @@ def _moves(variant: str, moves: Sequence[Move], budget: float) -> MoveTable:
         variant=variant,
         column=mine[0].column if mine else "",
         users=sum(move.users for move in mine),
-        rows=tuple(
-            MoveRow(
-                group=move.group,
-                origin=move.origin,
-                target=move.target,
-                users=move.users,
-                conversions=move.conversions,
-                cost=move.cost,
-            )
-            for move in shown
-        ),
+        rows=tuple(shown),
         more=len(mine) - len(shown),
     )
 

@@ -13,35 +13,24 @@ from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import CONVERSION, COST, Choices, FloatArray
 from incentive_engine.insight.budget.study import Study
 from incentive_engine.insight.groups import grouping_columns
+from incentive_engine.report.pages.whatif import MoveRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(MoveRow):
     """Users of one group who go from one offer to another.
 
     Attributes
     ----------
     variant, budget
         Where they go; they come from the policy as written at the same budget.
-    column, group
-        An attribute and its value.
-    origin, target
-        Offer ids, `none` or `holdout`.
-    users
-        How many.
-    conversions, cost
-        By how much their sums of scores change.
+    column
+        The attribute whose value is their group.
     """
 
     variant: str
     budget: float
     column: str
-    group: str
-    origin: str
-    target: str
-    users: int
-    conversions: float
-    cost: float
 
 
 def comparable(base: Study, other: Study) -> bool:

@@ -46,7 +46,15 @@ class VariantRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRow:
-    """Users of a group who go from one offer to another; `none` and `holdout` stand for these."""
+    """Users of a group who go from one offer to another.
+
+    Attributes
+    ----------
+    origin, target
+        Offer ids, `none` or `holdout`.
+    conversions, cost
+        By how much their sums of scores change.
+    """
 
     group: str
     origin: str
