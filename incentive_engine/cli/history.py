@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from incentive_engine.cli.terminal.options import (
     Engine,
     EngineName,
     Master,
+    NewTable,
     PolicyFile,
     shared_work,
 )
@@ -33,9 +33,7 @@ def features(
     table: Annotated[
         Table, typer.Option("--for", help="The users to decide on, or the rows of the trial.")
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
-    ],
+    out: NewTable,
     engine: EngineName = Engine.LOCAL,
     master: Master = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from incentive_engine.cli.app import app
-from incentive_engine.cli.terminal.options import Host, Port, RunDirectory
+from incentive_engine.cli.terminal.options import Hold, Host, Port, RunDirectory
 from incentive_engine.cli.terminal.output import say, spoken
 from incentive_engine.language import say as message
 
@@ -39,13 +39,7 @@ def serve(
             "the features of the request.",
         ),
     ] = None,
-    hold: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long an offer stays reserved: 90s, 15m, 2h, 3d, or `ever`.",
-        ),
-    ] = "15m",
+    hold: Hold = "15m",
     rate: Annotated[
         float | None,
         typer.Option(metavar="N", help="Requests per second of one caller.", min=0.001),
@@ -92,13 +86,7 @@ def mcp(
         Literal["read", "reserve"],
         typer.Option(help="`read` looks up; `reserve` also reserves and takes back."),
     ] = "reserve",
-    hold: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long an offer stays reserved: 90s, 15m, 2h, 3d, or `ever`.",
-        ),
-    ] = "15m",
+    hold: Hold = "15m",
 ) -> None:
     """Offer service agents tools over the Model Context Protocol, on standard input and output.
 

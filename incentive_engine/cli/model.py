@@ -17,6 +17,7 @@ from incentive_engine.cli.terminal.options import (
     Master,
     ModelDirectory,
     NewDirectory,
+    NewTable,
     PolicyFile,
     shared_work,
     table_at,
@@ -38,9 +39,7 @@ def score(
     policy: PolicyFile = None,
     *,
     model: ModelDirectory,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
-    ],
+    out: NewTable,
     engine: EngineName = Engine.LOCAL,
     master: Master = None,
 ) -> None:

@@ -56,6 +56,9 @@ Confidence = Annotated[
     typer.Option(metavar="P", help="For at-risk: how surely the budget holds."),
 ]
 NewDirectory = Annotated[Path, typer.Option("--out", metavar="DIR", help="A new directory.")]
+NewTable = Annotated[
+    Path, typer.Option("--out", metavar="FILE", help="A new file, .parquet or .csv.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 ModelDirectory = Annotated[
     Path, typer.Option("--model", metavar="DIR", help="What `train` has written.")
@@ -65,6 +68,13 @@ Host = Annotated[
     typer.Option(metavar="ADDRESS", help="Where to listen; others than this machine need --keys."),
 ]
 Port = Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)]
+Hold = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION",
+        help="How long an offer stays reserved: 90s, 15m, 2h, 3d, or `ever`.",
+    ),
+]
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="What `allocate` has written.")
 ]
