@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.errors import ConfigError, DataError
-from incentive_engine.workflow.studio.merging import merged
 from incentive_engine.workflow.studio.policy_file import (
     ConflictError,
+    merged,
     read_policy_text,
     save_new_policy,
     save_policy_text,

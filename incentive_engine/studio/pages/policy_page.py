@@ -18,9 +18,9 @@ from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit
 from incentive_engine.workflow.studio.form import field_words, policy_form
 from incentive_engine.workflow.studio.levers import Lever, levers
-from incentive_engine.workflow.studio.merging import merged
 from incentive_engine.workflow.studio.policy_file import (
     ConflictError,
+    merged,
     read_policy_text,
     save_new_policy,
     save_policy_text,
