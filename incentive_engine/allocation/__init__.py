@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
     from incentive_engine.allocation.build import build_problem
     from incentive_engine.allocation.certificate import Certificate, LimitReport
-    from incentive_engine.allocation.decisions.decision import OfferChoice, User, decide
+    from incentive_engine.allocation.decisions.decision import OfferChoice, decide
     from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+    from incentive_engine.allocation.decisions.user_attributes import User
     from incentive_engine.allocation.dual.prices import find_prices
     from incentive_engine.allocation.limits import LinearLimit, Ratio, ratio_limits, sum_limit
     from incentive_engine.allocation.params import CURVE, PAGE, SolveParams
@@ -134,9 +135,9 @@ __getattr__ = on_demand(
         ),
         "decisions.decision": (
             "OfferChoice",
-            "User",
             "decide",
         ),
+        "decisions.user_attributes": ("User",),
         "dual.prices": ("find_prices",),
         "decisions.frozen_policy": (
             "FrozenPolicy",

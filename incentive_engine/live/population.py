@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.allocation.decisions.decision import User
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
+from incentive_engine.allocation.decisions.user_attributes import User
 from incentive_engine.data.hashing import hash_ids, state_of
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory

@@ -7,59 +7,15 @@ that both agree to the last bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.user_attributes import User
 from incentive_engine.allocation.decisions.user_rules import Cell, Pair, UserRules, rules_of
-from incentive_engine.domain import Reason, score_column
+from incentive_engine.domain import Reason
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """One user to decide on.
-
-    Attributes
-    ----------
-    user_id
-        As in the score table.
-    attributes
-        Column to value, None where it is missing; those that the policy names.
-    measures
-        Measure to k floats in the policy's order of offers, NaN where a pair has none.
-    """
-
-    user_id: int | str
-    attributes: Mapping[str, Any]
-    measures: Mapping[str, Sequence[float]]
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any], frozen: FrozenPolicy) -> Self:
-        """Return the user of a row of a score table, column to value.
-
-        Raises
-        ------
-        DataError
-            When the row lacks columns.
-        """
-        offers = frozen.policy.offer_ids
-        pairs = {m: [score_column(m, offer) for offer in offers] for m in frozen.measures}
-        wanted = ["user_id", *frozen.kinds, *(name for names in pairs.values() for name in names)]
-        if missing := [name for name in wanted if name not in row]:
-            what = say("columns are missing: {missing}", missing=tuple(missing[:5]))
-            raise DataError(Fault("user", what, "a row of the score table"))
-        return cls(
-            user_id=row["user_id"],
-            attributes={name: row[name] for name in frozen.kinds},
-            measures={
-                m: [math.nan if row[name] is None else row[name] for name in names]
-                for m, names in pairs.items()
-            },
-        )
 
 
 class OfferChoice(NamedTuple):

@@ -1,21 +1,24 @@
-"""One user's attributes: as values of their columns' kinds, against conditions and factors.
+"""One user to decide on: attributes of their columns' kinds, against conditions and factors.
 
-They read here as `data.conditions` and `weights` read columns of many, to the last bit.
+Attributes read here as `data.conditions` and `weights` read columns of many, to the last bit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import Kind
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
 from incentive_engine.allocation.weights import power_of
 from incentive_engine.config.conditions import Condition, Range, Where
 from incentive_engine.config.policy import WeightFactor
+from incentive_engine.domain import score_column
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.language import say
 
 Attributes = Mapping[str, Any]
 """Column to value, as one value of the column's kind; None where it is missing."""
@@ -25,6 +28,49 @@ Matcher = Callable[[Any], bool]
 
 Conditions = tuple[tuple[str, Matcher], ...]
 """Columns and what their values must meet, all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One user to decide on.
+
+    Attributes
+    ----------
+    user_id
+        As in the score table.
+    attributes
+        Column to value, None where it is missing; those that the policy names.
+    measures
+        Measure to k floats in the policy's order of offers, NaN where a pair has none.
+    """
+
+    user_id: int | str
+    attributes: Mapping[str, Any]
+    measures: Mapping[str, Sequence[float]]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], frozen: FrozenPolicy) -> Self:
+        """Return the user of a row of a score table, column to value.
+
+        Raises
+        ------
+        DataError
+            When the row lacks columns.
+        """
+        offers = frozen.policy.offer_ids
+        pairs = {m: [score_column(m, offer) for offer in offers] for m in frozen.measures}
+        wanted = ["user_id", *frozen.kinds, *(name for names in pairs.values() for name in names)]
+        if missing := [name for name in wanted if name not in row]:
+            what = say("columns are missing: {missing}", missing=tuple(missing[:5]))
+            raise DataError(Fault("user", what, "a row of the score table"))
+        return cls(
+            user_id=row["user_id"],
+            attributes={name: row[name] for name in frozen.kinds},
+            measures={
+                m: [math.nan if row[name] is None else row[name] for name in names]
+                for m, names in pairs.items()
+            },
+        )
 
 
 def attribute_value(name: str, kind: Kind, value: Any) -> Any:  # noqa: ANN401 - of any column
