@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from incentive_engine.config.knobs import knob, out_of_range
-from incentive_engine.errors import ConfigError
+from incentive_engine.config.knobs import Knobs, knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinearParams:
+class LinearParams(Knobs):
     """How long GLOP may work on a linear program, and by which routes.
 
     Raises
@@ -33,13 +32,9 @@ class LinearParams:
     """GLOP's settings, in the order of the tries: it gives up on some degenerate programs, or runs
     in circles on them for ever, and solves them by another route."""
 
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelaxationParams:
+class RelaxationParams(Knobs):
     """How the cheapest way out is looked for where limits cannot all hold.
 
     Raises
@@ -57,13 +52,9 @@ class RelaxationParams:
     gap: float = knob(1e-3, 0.0, 1.0)
     """The relative gap at which the cheapest relaxation is cheap enough."""
 
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurveParams:
+class CurveParams(Knobs):
     """What is taken over from one budget to another, and how the last money is measured.
 
     Raises
@@ -88,13 +79,9 @@ class CurveParams:
     """Users of that sample: its prices are right to some parts in a thousand, and what they buy is
     worth a budget's optimum to the square of that."""
 
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SolveParams:
+class SolveParams(Knobs):
     """How hard the solver works, and on how many users at a time.
 
     The stages of a solve, in order: prices of ever larger samples, prices of everybody among the
@@ -170,10 +157,6 @@ class SolveParams:
     linear: LinearParams = field(default_factory=LinearParams)
     relaxation: RelaxationParams = field(default_factory=RelaxationParams)
     curve: CurveParams = field(default_factory=CurveParams)
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
 
 PLAN: Final = SolveParams()

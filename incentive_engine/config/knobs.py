@@ -6,7 +6,7 @@ from dataclasses import field, fields
 from numbers import Integral
 from typing import Any
 
-from incentive_engine.errors import Fault
+from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 
 
@@ -38,3 +38,19 @@ def out_of_range(settings: Any) -> list[Fault]:  # noqa: ANN401 - of any class o
         elif not low <= value <= high:
             faults.append(Fault(where, what, say("{low:g} to {high:g}", low=low, high=high)))
     return faults
+
+
+class Knobs:
+    """Settings that refuse what is out of range; frozen dataclasses derive from it.
+
+    Raises
+    ------
+    ConfigError
+        With every setting that is out of its range.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        if faults := out_of_range(self):
+            raise ConfigError(*faults)

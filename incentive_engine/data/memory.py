@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.config.knobs import knob, out_of_range
-from incentive_engine.errors import ConfigError
+from incentive_engine.config.knobs import Knobs, knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryParams:
+class MemoryParams(Knobs):
     """How much is held in memory at a time.
 
     Raises
@@ -40,10 +39,6 @@ class MemoryParams:
     """Bytes of columns that all shards together send with one answer. Where it might be more,
     users are fetched once it is known who they are, and a part of the population stays in
     shards."""
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
 
 MEMORY: Final = MemoryParams()

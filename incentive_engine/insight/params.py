@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.config.knobs import knob, out_of_range
-from incentive_engine.errors import ConfigError
+from incentive_engine.config.knobs import Knobs, knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InsightParams:
+class InsightParams(Knobs):
     """What findings take as small, dear, or too large to look at twice.
 
     Raises
@@ -26,10 +25,6 @@ class InsightParams:
     solved_again: int = knob(1_000_000, 0, 10**12)
     """Up to so many users, what the holdout and exploring cost is found by a second problem; of
     more, it would double the memory, and is not told."""
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
 
 INSIGHT: Final = InsightParams()

@@ -20,13 +20,12 @@ from incentive_engine.allocation.pacing.room import Bounds
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.choosers import Choosers
-from incentive_engine.config.knobs import knob, out_of_range
+from incentive_engine.config.knobs import Knobs, knob
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacingParams:
+class PacingParams(Knobs):
     """How prices follow a campaign.
 
     Attributes
@@ -58,10 +57,6 @@ class PacingParams:
     least: float = knob(0.2, 1e-6, 1.0)
     most: float = knob(5.0, 1.0, 1e6)
     gain: float = knob(0.0, 0.0, 100.0)
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

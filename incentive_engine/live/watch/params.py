@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from incentive_engine.config.knobs import knob, out_of_range
+from incentive_engine.config.knobs import Knobs, knob
 from incentive_engine.domain import MICROS
-from incentive_engine.errors import ConfigError
 from incentive_engine.stats.sequential import GAIN_TEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchParams:
+class WatchParams(Knobs):
     """How the watch looks.
 
     Attributes
@@ -65,10 +64,6 @@ class WatchParams:
     users: int = knob(100_000, 1_000, 10**9)
     more: tuple[float, ...] = (1.1, 1.25, 1.6, 2.5, 5.0)
     less: tuple[float, ...] = (0.9, 0.75, 0.5, 0.25, 0.02)
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
     @property
     def of_campaign(self) -> float:

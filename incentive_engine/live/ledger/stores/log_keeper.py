@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from incentive_engine.config.knobs import knob, out_of_range
-from incentive_engine.errors import ConfigError
+from incentive_engine.config.knobs import Knobs, knob
 
 
 class Progress(NamedTuple):
@@ -34,7 +33,7 @@ class Progress(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogParams:
+class LogParams(Knobs):
     """How long the log of a ledger may grow.
 
     Raises
@@ -49,10 +48,6 @@ class LogParams:
     """Pages in the log after which one begins in any case."""
     between: int = knob(300, 0, 10**9)
     """Pages that may come in between two commits."""
-
-    def __post_init__(self) -> None:
-        if faults := out_of_range(self):
-            raise ConfigError(*faults)
 
 
 class LogKeeper:
