@@ -39,7 +39,7 @@ from uplift_real import read_real
 
 from incentive_engine.config import Policy
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.domain import CONVERSION, FloatArray, Matrix
+from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.features import learn_encoder
 from incentive_engine.uplift.doubly_robust.plan_value import expected_by_arm, increments
 from incentive_engine.uplift.evaluation.price_paths import PlanPath
@@ -47,6 +47,8 @@ from incentive_engine.uplift.model import estimate, fit
 
 DATA: Final = Path(os.environ.get("INCENTIVE_DATA", "../shared/data"))
 USERS: Final = 50_000
+SHARES: Final = (0.1, 0.3, 0.5)
+"""Of the people, whom plans treat."""
 CHOSE: Final = frozenset(
     [
         *("welfare_wording", "job_corps", "starbucks_train", "together", "few rows"),
@@ -134,7 +136,7 @@ def _case(name: str, seed: int) -> Case:
             trial=real.learn,
             policy=real.policy,
             ask=real.ask.features,
-            values=lambda effect: [_brought(real.ask, effect, q) for q in (0.1, 0.3, 0.5)],
+            values=lambda effect: brought(real.ask, effect),
         )
     hard = [market for market in HARD_MARKETS if market.name == name]
     if hard:
@@ -142,30 +144,36 @@ def _case(name: str, seed: int) -> Case:
     return _coupons(next(market for market in MARKETS if market.name == name), seed)
 
 
-def _brought(trial: Trial, effect: FloatArray, share: float) -> float:
-    everybody = np.ones(effect.shape, dtype=np.bool_)
-    choice = PlanPath.of(effect, np.ones(effect.shape), everybody).plan(share * len(effect))
-    brought = increments(trial, CONVERSION, expected_by_arm(trial, CONVERSION, None))
-    return 1000 * float(brought.per_row(brought.part(choice)).mean())
+def brought(trial: Trial, effect: FloatArray) -> list[float]:
+    """Return what plans by effects (n, k) brought per 1,000 people of a trial, doubly robust."""
+    observed = increments(trial, CONVERSION, expected_by_arm(trial, CONVERSION, None))
+    return [
+        1000 * float(observed.per_row(observed.part(plan)).mean()) for plan in plans_of(effect)
+    ]
+
+
+def gained(true: FloatArray, effect: FloatArray) -> list[float]:
+    """Return what plans by effects (n, k) truly gain per 1,000 people."""
+    given = [(plan, np.flatnonzero(plan >= 0)) for plan in plans_of(effect)]
+    return [1000 * float(true[i, plan[i]].sum()) / len(effect) for plan, i in given]
+
+
+def plans_of(effect: FloatArray) -> list[IntArray]:
+    """Return the offer of each person where plans treat `SHARES` of them, each offer at 1."""
+    path = PlanPath.of(effect, np.ones(effect.shape), np.ones(effect.shape, dtype=np.bool_))
+    return [path.plan(share * len(effect)) for share in SHARES]
 
 
 def _hard(market: HardMarket, seed: int) -> Case:
     rng = np.random.default_rng(1000 + seed)
     learned = draw_hard(market, market.rows, rng)
     users = draw_hard(market, min(2 * market.rows, USERS), rng)
-
-    def values(effect: FloatArray) -> list[float]:
-        everybody = np.ones(effect.shape, dtype=np.bool_)
-        path = PlanPath.of(effect, users.cost, everybody)
-        plans = [path.plan(share * len(effect)) for share in (0.1, 0.3, 0.5)]
-        rows = [np.flatnonzero(plan >= 0) for plan in plans]
-        return [
-            1000 * float(users.effect[i, plan[i]].sum()) / len(effect)
-            for plan, i in zip(plans, rows, strict=True)
-        ]
-
-    trial = hard_trial(market, learned, rng)
-    return Case(trial=trial, policy=policy_of_hard(market), ask=users.features, values=values)
+    return Case(
+        trial=hard_trial(market, learned, rng),
+        policy=policy_of_hard(market),
+        ask=users.features,
+        values=lambda effect: gained(users.effect, effect),
+    )
 
 
 def _coupons(market: Market, seed: int) -> Case:
@@ -176,7 +184,7 @@ def _coupons(market: Market, seed: int) -> Case:
 
     def values(effect: FloatArray) -> list[float]:
         if unlimited == 0:
-            return [-_claimed(effect, users.cost, share) for share in (0.1, 0.3, 0.5)]
+            return [-_claimed(effect, users.cost, share) for share in SHARES]
         shares = []
         for budget in (0.1 * unlimited, 0.2 * unlimited, 0.5 * unlimited):
             most = float((users.effect * best_plan(users.effect, users.cost, budget)).sum())

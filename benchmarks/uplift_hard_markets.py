@@ -19,6 +19,12 @@ FACTORS: Final = 8
 """Latent traits behind correlated features."""
 
 
+def usual_score(x: FloatArray) -> FloatArray:
+    """Return log-odds (n,) in which a few features bend and act together."""
+    score = 0.8 * (np.tanh(x[:, 0]) + x[:, 1 % x.shape[1]].clip(-2, 2) * (x[:, 2] > 0))
+    return np.asarray(score + 0.4 * np.tanh(x[:, -1]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HardMarket:
     """A trial of one size with known effects.
@@ -37,6 +43,8 @@ class HardMarket:
         (rows, rng) to features.
     effects
         Features as (n, p) float64 of unit scale to (n, offers) added probabilities.
+    score
+        The same features to log-odds of converting without an offer, but for a constant.
     """
 
     name: str
@@ -46,6 +54,7 @@ class HardMarket:
     base: float = 0.2
     features: Callable[[int, np.random.Generator], pd.DataFrame]
     effects: Callable[[FloatArray], FloatArray]
+    score: Callable[[FloatArray], FloatArray] = usual_score
 
 
 def correlated(columns: int) -> Callable[[int, np.random.Generator], pd.DataFrame]:
@@ -248,10 +257,8 @@ def draw_hard(market: HardMarket, rows: int, rng: np.random.Generator) -> Draw:
     """Return people of a market with their true chances; every offer costs 1."""
     features = market.features(rows, rng)
     x = _scaled(features)
-    score = 0.8 * (np.tanh(x[:, 0]) + x[:, 1 % x.shape[1]].clip(-2, 2) * (x[:, 2] > 0))
-    score += 0.4 * np.tanh(x[:, -1])
     effect = market.effects(x)
-    base = _with_mean(score, market.base)
+    base = with_mean(market.score(x), market.base)
     effect = np.clip(effect, 0.002 - base[:, None], 0.998 - base[:, None])
     return Draw(
         features=features,
@@ -270,7 +277,8 @@ def _scaled(features: pd.DataFrame) -> FloatArray:
     return np.asarray(np.nan_to_num(ndtri(ranks.clip(1e-6, 1 - 1e-6))))
 
 
-def _with_mean(score: FloatArray, mean: float) -> FloatArray:
+def with_mean(score: FloatArray, mean: float) -> FloatArray:
+    """Return probabilities (n,) of log-odds that are moved alike, so that they have this mean."""
     low, high = -15.0, 15.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -40,6 +40,20 @@ def read_real(path: Path, *, half: int) -> Real:
 
     Halves 0 and 1 are a split and the same one the other way round, 2 and 3 the next, and so on.
     """
+    parts = _parts(path)
+    learned = np.random.default_rng(half // 2).random(len(parts[1])) < 0.5
+    return _split(path.stem, parts, learned == (half % 2 == 0))
+
+
+def draw_real(path: Path, *, rows: int, seed: int) -> Real:
+    """Read such a file, to learn from so many of its rows and ask all others."""
+    parts = _parts(path)
+    learned = np.zeros(len(parts[1]), dtype=np.bool_)
+    learned[np.random.default_rng(seed).choice(len(learned), rows, replace=False)] = True
+    return _split(path.stem, parts, learned)
+
+
+def _parts(path: Path) -> Parts:
     readers = {
         "hillstrom": _hillstrom,
         "starbucks_train": _starbucks,
@@ -47,12 +61,15 @@ def read_real(path: Path, *, half: int) -> Real:
         "welfare_wording": _logged,
         "job_corps": _logged,
     }
-    arms, arm, converted, features = readers[path.stem](pd.read_parquet(path))
-    learned = (np.random.default_rng(half // 2).random(len(arm)) < 0.5) == (half % 2 == 0)
-    offers = tuple(Offer(id=name, face_value=1) for name in arms)
+    return readers[path.stem](pd.read_parquet(path))
+
+
+def _split(name: str, parts: Parts, learned: BoolArray) -> Real:
+    arms, arm, converted, features = parts
+    offers = tuple(Offer(id=arm_name, face_value=1) for arm_name in arms)
     return Real(
-        name=path.stem,
-        policy=Policy(version=1, name=path.stem, offers=offers),
+        name=name,
+        policy=Policy(version=1, name=name, offers=offers),
         learn=_trial(arms, features[learned], arm[learned], converted[learned]),
         ask=_trial(arms, features[~learned], arm[~learned], converted[~learned]),
         asked=~learned,
