@@ -17,7 +17,7 @@ OPENING: Final = frozenset("（【《「『“‘([{")
 def aligned(t: Language, rows: Sequence[Sequence[Text]], *, left: int = 1) -> Iterator[str]:
     """Yield the rows of a table as lines, the first `left` columns aligned left, others right.
 
-    >>> from .messages import language
+    >>> from incentive_engine.language import language
     >>> list(aligned(language("en"), [("offer", "paid"), ("off10", "1,200")]))
     ['offer   paid', 'off10  1,200']
     """
