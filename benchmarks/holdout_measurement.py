@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.inputs import Sample
-from incentive_engine.domain import BoolArray, Choices, FloatArray
+from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.measurement.finished_campaign import FinishedCampaign, read_campaign
 from incentive_engine.stats.holdout_effect import difference_from_holdout, filled
@@ -85,7 +85,7 @@ def _measured(
     return found.value * users, found.standard_error * users
 
 
-def _true_gain(sample: Sample, choice: Choices) -> float:
+def _true_gain(sample: Sample, choice: ChoiceArray) -> float:
     truth = sample_campaign(sample).truth
     names = [f"conversion__{offer.id}" for offer in MARKETS[sample.name].offers]
     effect = truth[names].to_numpy()

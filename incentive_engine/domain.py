@@ -11,7 +11,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-Choices = npt.NDArray[np.int16]
+ChoiceArray = npt.NDArray[np.int16]
 """(n,) the place of each user's offer in an order of offers, −1 for none."""
 Columns = npt.NDArray[Any]
 """Columns of float32 or float64, one contiguous row per offer."""

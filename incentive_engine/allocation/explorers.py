@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.domain import Choices, Columns, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, Columns, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +27,7 @@ class Explorers:
     """
 
     users: IntArray
-    choice: Choices
+    choice: ChoiceArray
     value: FloatArray
     propensity: FloatArray
 
@@ -64,7 +64,7 @@ class Explorers:
             propensity=self.propensity[inside],
         )
 
-    def merged(self, choice: Choices) -> Choices:
+    def merged(self, choice: ChoiceArray) -> ChoiceArray:
         """Return a choice, (n,) int16, with that of the explorers in it."""
         both = choice.copy()
         both[self.users] = self.choice

@@ -10,7 +10,7 @@ import numpy as np
 
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.domain import BUDGET, COST, MICROS, Choices, to_micros
+from incentive_engine.domain import BUDGET, COST, MICROS, ChoiceArray, to_micros
 
 Asked = TypeVar("Asked", bound=Question)
 
@@ -95,7 +95,7 @@ class RiskReport:
         }
 
 
-def risk_of(problem: Problem, choice: Choices, risk: RedemptionRisk) -> RiskReport:
+def risk_of(problem: Problem, choice: ChoiceArray, risk: RedemptionRisk) -> RiskReport:
     """Return how a plan's real redemption is spread.
 
     Parameters

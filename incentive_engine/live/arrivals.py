@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from incentive_engine.config.access.database_url import DatabaseUrl
-from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.stores.store import read_claims
 from incentive_engine.live.population import RunPopulation
@@ -54,7 +54,7 @@ class ArrivalReader:
         self._last = 0
         self._strangers: set[str] = set()
         self.seen: BoolArray = np.zeros(len(population), dtype=np.bool_)
-        self.offer: Choices = np.full(len(population), -1, dtype=np.int16)
+        self.offer: ChoiceArray = np.full(len(population), -1, dtype=np.int16)
         self.counts: IntArray = np.zeros(len(edges) - 1, dtype=np.int64)
         self.taken: IntArray = np.zeros(limits, dtype=np.int64)
         self.cost, self.face = 0, 0

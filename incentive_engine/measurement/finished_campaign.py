@@ -26,7 +26,7 @@ from incentive_engine.domain import (
     COST,
     SPEND,
     BoolArray,
-    Choices,
+    ChoiceArray,
     FloatArray,
     IntArray,
 )
@@ -57,7 +57,7 @@ class ServedUsers:
 
     came: BoolArray
     decided: IntArray
-    offer: Choices
+    offer: ChoiceArray
     paid: FloatArray
     is_repriced: bool
 
@@ -83,7 +83,7 @@ class FinishedCampaign:
     policy: Policy
     run: FinishedRun
     table: ScoreTable
-    choice: Choices
+    choice: ChoiceArray
     held: BoolArray
     stratum: IntArray
     did: Outcomes
@@ -96,7 +96,7 @@ class FinishedCampaign:
         return np.ones_like(self.held) if self.served is None else self.served.came
 
     @property
-    def given(self) -> Choices:
+    def given(self) -> ChoiceArray:
         """(n,) the offer that was given out, −1 for none: the plan's, or the live decision's."""
         return self.choice if self.served is None else self.served.offer
 
@@ -118,12 +118,12 @@ class FinishedCampaign:
         of_model = filled(np.column_stack(scores))
         return of_model if self.known is None else np.concatenate([of_model, self.known], axis=1)
 
-    def scores(self, measure: str, choice: Choices) -> FloatArray:
+    def scores(self, measure: str, choice: ChoiceArray) -> FloatArray:
         """Return a measure of what a choice gives each user, (n,); 0 for none."""
         return np.nan_to_num(pick(self.table.measures[measure], choice).astype(np.float64))
 
     @cached_property
-    def rule(self) -> Choices | None:
+    def rule(self) -> ChoiceArray | None:
         """What the plan's prices alone give each user, the holdout too.
 
         None where that is not what the plan gave: where users are tied, offers went by lot; and

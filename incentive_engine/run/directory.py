@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.step_cache import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
-from incentive_engine.domain import MICROS, Choices, FloatArray, IntArray, Reason
+from incentive_engine.domain import MICROS, ChoiceArray, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.run.format import FORMAT, RunFile
 from incentive_engine.run.signature import SigningKey, sign_run
@@ -74,7 +74,7 @@ class AllocationTable:
 
     user_id: pa.Array
     offers: tuple[str, ...]
-    choice: Choices
+    choice: ChoiceArray
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray

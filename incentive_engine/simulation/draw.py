@@ -9,10 +9,10 @@ import numpy as np
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.simulation.figures import FIGURES, Course, DrawResult
 from incentive_engine.simulation.market.chances import DrawSeeds
+from incentive_engine.simulation.prepared_draw import PreparedDraw, figures_of, prepared_draw
 from incentive_engine.simulation.series import run_series
 from incentive_engine.simulation.shared_draws import BlockCache
 from incentive_engine.simulation.situations import check_budgets, situation_with
-from incentive_engine.simulation.stage import PreparedDraw, figures_of, stage_of
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
 from incentive_engine.simulation.strategy.waves import run
 from incentive_engine.simulation.variants import SweepVariant
@@ -47,7 +47,7 @@ def run_draw(variant: SweepVariant, draw: int, memory: BlockCache) -> DrawResult
     seeds = DrawSeeds.of(seed=scenario.seed, draw=draw, trials=_trials(scenario))
     if scenario.series is not None:
         return DrawResult(figures=run_series(variant, seeds, memory), courses={})
-    stage = stage_of(variant, memory.ground(variant, seeds), seeds.outcomes)
+    stage = prepared_draw(variant, memory.ground(variant, seeds), seeds.outcomes)
     check_budgets(scenario, stage.situation)
     figures = np.full((len(scenario.strategies), len(scenario.budgets), len(FIGURES)), np.nan)
     courses = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from incentive_engine.config.scenario import Strategy
-from incentive_engine.domain import Choices, FloatArray
+from incentive_engine.domain import ChoiceArray, FloatArray
 
 FIGURES: Final = (
     "conversions", "spend", "cost",                 # what happened, against giving nobody anything
@@ -67,7 +67,7 @@ class Course:
         Hours from the start until the pool was dry; infinite where it never was.
     """
 
-    choice: Choices
+    choice: ChoiceArray
     waves: tuple[WaveFigures, ...]
     dry_after: float
 

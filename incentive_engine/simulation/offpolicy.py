@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.domain import OUTCOMES, Choices, FloatArray
+from incentive_engine.domain import OUTCOMES, ChoiceArray, FloatArray
 from incentive_engine.language import Message, joined, say
 
 ESTIMATORS: Final = ("dr", "sn", "ipw")
@@ -86,7 +86,9 @@ class ReplayResult:
     favoured: FloatArray
 
 
-def value(trial: Trial, choice: Choices, nuisance: Nuisance, *, clip: float) -> ChoiceValuation:
+def value(
+    trial: Trial, choice: ChoiceArray, nuisance: Nuisance, *, clip: float
+) -> ChoiceValuation:
     """Value a choice by the arms that rows really got.
 
     Parameters

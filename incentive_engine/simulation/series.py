@@ -10,14 +10,14 @@ from scipy.special import expit, logit
 
 from incentive_engine.config.scenario import EXPLORING, LEARNING, Scenario, World
 from incentive_engine.config.schedule.campaign import CampaignSeries
-from incentive_engine.domain import Choices, FloatArray
+from incentive_engine.domain import ChoiceArray, FloatArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, Course
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.settlement import PlanIncrement
 from incentive_engine.simulation.market.world import MOST_LIKELY, People, draw_people
+from incentive_engine.simulation.prepared_draw import PreparedDraw, figures_of, prepared_draw
 from incentive_engine.simulation.shared_draws import BlockCache, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
-from incentive_engine.simulation.stage import PreparedDraw, figures_of, stage_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.learning_on import Learner, explorers_of, without_lots
 from incentive_engine.simulation.strategy.strategies import PLANS, Situation
@@ -113,11 +113,13 @@ def _stage(
     variant: SweepVariant, people: People, seeds: DrawSeeds, learned: LearnedTrial
 ) -> PreparedDraw:
     forecast = learned.forecast(people.users, variant.policy)
-    return stage_of(variant, ground_on(learned, people, forecast, variant.policy), seeds.outcomes)
+    return prepared_draw(
+        variant, ground_on(learned, people, forecast, variant.policy), seeds.outcomes
+    )
 
 
 def _learned(
-    stage: PreparedDraw, situation: Situation, choice: Choices, learner: Learner | None
+    stage: PreparedDraw, situation: Situation, choice: ChoiceArray, learner: Learner | None
 ) -> tuple[float, float, float]:
     """Return what `LEARNED` names."""
     rows = float(stage.learned.trial.n_rows)

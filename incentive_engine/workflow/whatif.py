@@ -23,7 +23,7 @@ from incentive_engine.insight.budget.variants import (
     read_variants,
 )
 from incentive_engine.insight.findings import warned_first
-from incentive_engine.insight.pages.stated import titles_of
+from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import ValuedTrial, read_valuation, trial_correction
 from incentive_engine.insight.whatif.content import whatif_page

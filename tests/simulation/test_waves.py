@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from incentive_engine.config.scenario import Calendar
-from incentive_engine.domain import Choices
+from incentive_engine.domain import ChoiceArray
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals
 from incentive_engine.simulation.strategy.strategies import Situation, first_come
@@ -31,7 +31,7 @@ class Knowing:
     def __init__(self) -> None:
         self.factors: list[float] = []
 
-    def after(self, issued: Choices, gone: Any, *, cost_factor: float) -> "Knowing":
+    def after(self, issued: ChoiceArray, gone: Any, *, cost_factor: float) -> "Knowing":
         assert issued[gone].max() >= -1
         self.factors.append(cost_factor)
         return self

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit
 from incentive_engine.config.policy import Policy
-from incentive_engine.insight.pages.stated import titles_of
+from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.report.titles import Named
 from incentive_engine.workflow.studio.form import (
     INSIDE,

@@ -22,7 +22,7 @@ from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import BUDGET, Choices, FloatArray, IntArray
+from incentive_engine.domain import BUDGET, ChoiceArray, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 
@@ -88,7 +88,7 @@ def _amount(problem: Problem) -> float:
     return problem.pool.amount
 
 
-def group_sums(problem: Problem, choice: Choices, split: Breakdown) -> FloatArray:
+def group_sums(problem: Problem, choice: ChoiceArray, split: Breakdown) -> FloatArray:
     """Return (G, 2 + a) float64: per group value, users with an offer, and the amounts.
 
     Parameters
@@ -101,7 +101,7 @@ def group_sums(problem: Problem, choice: Choices, split: Breakdown) -> FloatArra
     return np.stack([_value_by_group(problem, choice, split), treated, *sums], axis=1)
 
 
-def _value_by_group(problem: Problem, choice: Choices, split: Breakdown) -> FloatArray:
+def _value_by_group(problem: Problem, choice: ChoiceArray, split: Breakdown) -> FloatArray:
     explorers = problem.explorers
     if explorers is None:
         return _by_group(problem.value, choice, split)
@@ -181,7 +181,7 @@ def _swept(users: Users, problem: Problem, prices: FloatArray, split: Breakdown)
     )
 
 
-def _by_group(matrix: npt.NDArray[Any], choice: Choices, split: Breakdown) -> FloatArray:
+def _by_group(matrix: npt.NDArray[Any], choice: ChoiceArray, split: Breakdown) -> FloatArray:
     parts = in_parts(
         lambda start, stop, out: _add_chosen(matrix, choice, split.group, start, stop, out),
         n=len(choice),
@@ -193,7 +193,7 @@ def _by_group(matrix: npt.NDArray[Any], choice: Choices, split: Breakdown) -> Fl
 @compiled
 def _add_chosen(
     matrix: npt.NDArray[Any],
-    choice: Choices,
+    choice: ChoiceArray,
     group: npt.NDArray[np.uint8],
     start: int,
     stop: int,

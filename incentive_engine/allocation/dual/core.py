@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable, sweep
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,15 +44,15 @@ class Core:
     offer: IntArray
     value: FloatArray
     usage: sp.csr_array
-    chosen: Choices
+    chosen: ChoiceArray
     table: CellTable
     weight: FloatArray
 
-    def pairs_of(self, choice: Choices) -> BoolArray:
+    def pairs_of(self, choice: ChoiceArray) -> BoolArray:
         """Return (p,) bool: the pairs that a choice of the core's users takes."""
         return np.asarray(choice[self.user] == self.offer, dtype=bool)
 
-    def choice_of(self, taken: npt.NDArray[np.bool_]) -> Choices:
+    def choice_of(self, taken: npt.NDArray[np.bool_]) -> ChoiceArray:
         """Return (N,) int16: the choice that takes these pairs, −1 for none."""
         choice = np.full(len(self.index), -1, dtype=np.int16)
         choice[self.user[taken]] = self.offer[taken]
@@ -70,7 +70,7 @@ def build_core(
     most_pairs: int = 12,
     allowance: float = np.inf,
     width: FloatArray | None = None,
-    kept: Choices | None = None,
+    kept: ChoiceArray | None = None,
 ) -> Core:
     """Return the core of given users at given prices.
 

@@ -9,7 +9,7 @@ import numpy as np
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable, sweep, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class CandidatePlan:
 
     price: FloatArray | None
     index: IntArray
-    to: Choices
+    to: ChoiceArray
     table: CellTable
 
     @classmethod
@@ -42,7 +42,7 @@ class CandidatePlan:
         nobody = np.empty(0, dtype=np.int64)
         return cls(price=price, index=nobody, to=nobody.astype(np.int16), table=table)
 
-    def choices(self, few: Users, index: IntArray) -> Choices:
+    def choices(self, few: Users, index: IntArray) -> ChoiceArray:
         """Return (N,) int16, canonical positions: the choices of some users.
 
         Parameters
@@ -59,7 +59,7 @@ class CandidatePlan:
         choice[inside] = self.to[place[inside]]
         return choice
 
-    def everybody(self, users: Population) -> Choices:
+    def everybody(self, users: Population) -> ChoiceArray:
         """Return (n,) int16, canonical positions: the choices of all users."""
         return users.choices(self.price, self.index, self.to)
 
@@ -68,7 +68,7 @@ class CandidatePlan:
         own = tally(few, self.choices(few, index))
         return replace(self.table, totals=self.table.totals - own.totals)
 
-    def changed(self, few: Users, index: IntArray, to: Choices) -> CandidatePlan:
+    def changed(self, few: Users, index: IntArray, to: ChoiceArray) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
 
         Parameters

@@ -13,7 +13,7 @@ from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import CellTable, tally
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 
 
 def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> CandidatePlan:
@@ -41,7 +41,7 @@ def drop_useless(users: Population, rows: LimitRows, plan: CandidatePlan) -> Can
     return plan.changed(givable, useless, given)
 
 
-def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, Choices]:
+def _useless(users: Population, plan: CandidatePlan) -> tuple[IntArray, Users, ChoiceArray]:
     """Return who has an offer that brings nothing, most harmful first: rows, columns, offers."""
     index = plan.index
     if plan.price is not None and _may_give(users, plan.price):
@@ -72,7 +72,7 @@ def _could_go(rows: LimitRows, table: CellTable, used: sp.csc_array) -> BoolArra
 
 
 def _how_many(
-    few: Users, rows: LimitRows, table: CellTable, given: Choices, left: IntArray
+    few: Users, rows: LimitRows, table: CellTable, given: ChoiceArray, left: IntArray
 ) -> int:
     """Return how many of the first of these offers can go together."""
     low, high = 0, len(left) + 1
@@ -86,6 +86,6 @@ def _how_many(
     return low
 
 
-def _without(few: Users, table: CellTable, given: Choices, gone: IntArray) -> CellTable:
+def _without(few: Users, table: CellTable, given: ChoiceArray, gone: IntArray) -> CellTable:
     dropped = tally(few.take(gone), given[gone])
     return replace(table, totals=table.totals - dropped.totals)

@@ -20,7 +20,7 @@ from incentive_engine.allocation.population.sweep import (
     total_sizes,
 )
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 
 def fill(
@@ -63,7 +63,7 @@ def fill(
     return base.changed(few, index, _filled(few, rows, current, rest, prices, spared=spared))
 
 
-def _with(choice: Choices, index: IntArray, to: Choices) -> Choices:
+def _with(choice: ChoiceArray, index: IntArray, to: ChoiceArray) -> ChoiceArray:
     changed = choice.copy()
     changed[index] = to
     return changed
@@ -72,12 +72,12 @@ def _with(choice: Choices, index: IntArray, to: Choices) -> Choices:
 def _filled(
     few: Users,
     rows: LimitRows,
-    base: Choices,
+    base: ChoiceArray,
     rest: CellTable,
     prices: FloatArray,
     *,
     spared: int,
-) -> Choices:
+) -> ChoiceArray:
     """Return (N,) int16, the choices of users who may be tied, as far as limits leave room.
 
     Parameters
@@ -119,7 +119,7 @@ def _filled(
     return plan
 
 
-def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> Choices:
+def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArray) -> ChoiceArray:
     """Return (n,) int16: choices that take what the prices leave open, but of no full limit.
 
     Parameters

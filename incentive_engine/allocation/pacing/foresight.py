@@ -10,13 +10,13 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.choosers import Choosers
 from incentive_engine.allocation.population.sweep import tally
-from incentive_engine.domain import Choices, IntArray
+from incentive_engine.domain import ChoiceArray, IntArray
 
 
 def foresight(
     choosers: Choosers,
     came: IntArray,
-    given: Choices,
+    given: ChoiceArray,
     prices: Mapping[str, float],
 ) -> float | None:
     """Return the share of the best that the users who came could have been given, 0 to 1.

@@ -32,7 +32,7 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.scratch import let_go, strides
-from incentive_engine.domain import Choices, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
@@ -56,7 +56,7 @@ class Allocation:
         The best plan with split users, which this one was made from.
     """
 
-    choice: Choices
+    choice: ChoiceArray
     cost_micros: IntArray
     prices: Mapping[str, float]
     certificate: Certificate
@@ -206,7 +206,7 @@ def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> P
     return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
 
 
-def reasons(problem: Problem, choice: Choices) -> npt.NDArray[np.int8]:
+def reasons(problem: Problem, choice: ChoiceArray) -> npt.NDArray[np.int8]:
     """Return (n,) int8: why each user gets an offer or none, as a place in `domain.Reason`."""
     eligible = np.zeros(problem.n_users, dtype=bool)
     helped = np.zeros(problem.n_users, dtype=bool)

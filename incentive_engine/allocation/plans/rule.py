@@ -12,10 +12,10 @@ from incentive_engine.allocation.population.choosers import Choosers, choices_at
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, Choices, FloatArray, IntArray
+from incentive_engine.domain import COST, ChoiceArray, FloatArray, IntArray
 
 
-def plan_rule(policy: Policy, table: ScoreTable, prices: Mapping[str, float]) -> Choices:
+def plan_rule(policy: Policy, table: ScoreTable, prices: Mapping[str, float]) -> ChoiceArray:
     """Return the offer that each user would get at some prices, (n,) int16, −1 for none.
 
     Nobody is held out or explores, so that it is a rule by which both sides can be compared.
@@ -82,7 +82,7 @@ def _choice(
     return users.worth(np.exp2(-log)).at(prices)
 
 
-def _costs(problem: Problem, choice: Choices, fold: IntArray) -> FloatArray:
+def _costs(problem: Problem, choice: ChoiceArray, fold: IntArray) -> FloatArray:
     """Return the mean cost of each fold's rows, currency units."""
     taken = np.flatnonzero(choice >= 0)
     paid = problem.columns[problem.measures.index(COST)][choice[taken], taken]

@@ -24,7 +24,7 @@ from incentive_engine.allocation.population.shards.mapped import ShardFile, writ
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import plan_folder
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import say
@@ -58,7 +58,7 @@ class ShardedPlan(Generic[Item]):
         """Limit name to value given up per unit."""
         return self.solved.prices
 
-    def each(self, do: Callable[[Item, Choices], Answer]) -> list[Answer]:
+    def each(self, do: Callable[[Item, ChoiceArray], Answer]) -> list[Answer]:
         """Return what is done with the choices of each shard, by the tasks that make them.
 
         Parameters

@@ -26,7 +26,7 @@ from incentive_engine.domain import (
     COST,
     FACE,
     MICROS,
-    Choices,
+    ChoiceArray,
     Columns,
     FloatArray,
     IntArray,
@@ -120,7 +120,7 @@ class Relaxed:
             np.concatenate([np.ones(len(taken)), step.shares[some]]),
         )
 
-    def whole(self, users: Users) -> Choices:
+    def whole(self, users: Users) -> ChoiceArray:
         """Return (n,) int16, an offer of the problem or −1: split users get their larger part."""
         choice = _everyone(users, self)
         step = self.optimum.step
@@ -275,7 +275,7 @@ def _solved(
     return Relaxed(problem=problem, rows=rows, optimum=optimum, by_lot=by_lot)
 
 
-def _everyone(users: Users, plan: Relaxed) -> Choices:
+def _everyone(users: Users, plan: Relaxed) -> ChoiceArray:
     """Return (n,) int16, canonical positions: what users choose around the last program."""
     step = plan.optimum.step
     prices = plan.optimum.point.prices if step is None else step.base

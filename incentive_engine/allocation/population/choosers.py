@@ -14,7 +14,7 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Choosers:
         users = users_of(problem)
         return cls(users=users, rows=rows_of(problem, users, problem.enforced))
 
-    def at(self, prices: Mapping[str, float]) -> Choices:
+    def at(self, prices: Mapping[str, float]) -> ChoiceArray:
         """Return (n,) int16, index into the problem's offers, −1 for none.
 
         Parameters
@@ -86,11 +86,11 @@ class Choosers:
         return replace(self, users=more)
 
 
-def choices_at(problem: Problem, prices: Mapping[str, float]) -> Choices:
+def choices_at(problem: Problem, prices: Mapping[str, float]) -> ChoiceArray:
     """Return what the users of a problem choose at given prices, as `Choosers.at`."""
     return Choosers.of(problem).at(prices)
 
 
-def offers_of(users: Population, choice: Choices) -> Choices:
+def offers_of(users: Population, choice: ChoiceArray) -> ChoiceArray:
     """Return (n,) int16: the problem's offers for canonical positions, −1 for none."""
     return np.append(users.order, -1).astype(np.int16)[choice]

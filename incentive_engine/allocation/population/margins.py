@@ -15,11 +15,11 @@ from incentive_engine.allocation.population.kernels.score_kernels import exact_s
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import Choices, FloatArray
+from incentive_engine.domain import ChoiceArray, FloatArray
 from incentive_engine.jit import compiled
 
 
-def margins(problem: Problem, choice: Choices, prices: Mapping[str, float]) -> FloatArray:
+def margins(problem: Problem, choice: ChoiceArray, prices: Mapping[str, float]) -> FloatArray:
     """Return (n,) float64 what each user's choice is ahead of the next one, in the value's units.
 
     Parameters
@@ -57,7 +57,7 @@ def _ahead(
     pairs: KernelColumns,
     price: FloatArray,
     place: npt.NDArray[np.int16],
-    choice: Choices,
+    choice: ChoiceArray,
     start: int,
     stop: int,
     ahead: FloatArray,

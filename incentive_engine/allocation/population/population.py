@@ -11,7 +11,7 @@ import numpy.typing as npt
 from incentive_engine.allocation.population.sweep import CellTable
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 
 class Population(Protocol):
@@ -111,7 +111,7 @@ class Population(Protocol):
     def worthless(self) -> Population:
         """Return the users with every value 0: only the limits matter."""
 
-    def choices(self, price: FloatArray | None, index: IntArray, to: Choices) -> Choices:
+    def choices(self, price: FloatArray | None, index: IntArray, to: ChoiceArray) -> ChoiceArray:
         """Return (n,) int16, canonical positions: what users choose, but for some.
 
         None for prices at which nobody chooses anything.
@@ -121,7 +121,7 @@ class Population(Protocol):
         self,
         price: FloatArray | None,
         index: IntArray,
-        to: Choices,
+        to: ChoiceArray,
         *,
         face: FloatArray,
         unit: float,

@@ -13,7 +13,7 @@ from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
 from incentive_engine.allocation.population.units import HEADROOM, Units
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
@@ -63,7 +63,7 @@ def sweep(
     price: FloatArray,
     *,
     weight: FloatArray | None = None,
-    choice: Choices | None = None,
+    choice: ChoiceArray | None = None,
     loss: npt.NDArray[Any] | None = None,
 ) -> CellTable:
     """Return what the users choose at the prices, added up.
@@ -106,7 +106,7 @@ def passed(
     price: FloatArray,
     *,
     unit: float = 0.0,
-    choice: Choices | None = None,
+    choice: ChoiceArray | None = None,
     loss: npt.NDArray[Any] | None = None,
 ) -> tuple[IntArray, tuple[int, int]]:
     """Return the totals of a pass, as kernels add them, and the words of the best scores.
@@ -130,7 +130,7 @@ def passed(
     return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
 
 
-def tally(users: PairColumns, choice: Choices) -> CellTable:
+def tally(users: PairColumns, choice: ChoiceArray) -> CellTable:
     """Return what given choices (canonical positions) add up to."""
     pairs = users.pairs
     parts = in_parts(
@@ -141,7 +141,7 @@ def tally(users: PairColumns, choice: Choices) -> CellTable:
     return table_of(users, sum(parts), None)
 
 
-def cost_micros(users: PairColumns, choice: Choices) -> IntArray:
+def cost_micros(users: PairColumns, choice: ChoiceArray) -> IntArray:
     """Return (n,) int64: what each choice costs in millionths, rounded up; 0 for none.
 
     Parameters

@@ -22,7 +22,7 @@ from incentive_engine.allocation.population.sweep import (
     total_sizes,
 )
 from incentive_engine.allocation.population.variance import variance_in
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 Rows = Callable[[IntArray], IntArray]
 """Gives which of a population's users some of a part of it are, (N,) int64 each."""
@@ -142,7 +142,7 @@ class Users(PairColumns):
         )
         return np.concatenate([part[: part[-1]] for part in parts])
 
-    def choices(self, price: FloatArray | None, index: IntArray, to: Choices) -> Choices:
+    def choices(self, price: FloatArray | None, index: IntArray, to: ChoiceArray) -> ChoiceArray:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
         choice = np.full(self.n, -1, dtype=np.int16)
         if price is not None:
@@ -154,7 +154,7 @@ class Users(PairColumns):
         self,
         price: FloatArray | None,
         index: IntArray,
-        to: Choices,
+        to: ChoiceArray,
         *,
         face: FloatArray,
         unit: float,

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data import memory
-from incentive_engine.domain import Choices
+from incentive_engine.domain import ChoiceArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -85,7 +85,7 @@ def strides(n: int) -> Iterator[slice]:
         yield slice(start, min(start + memory.MEMORY.stride, n))
 
 
-def pick(matrix: npt.NDArray[Any], choice: Choices) -> npt.NDArray[Any]:
+def pick(matrix: npt.NDArray[Any], choice: ChoiceArray) -> npt.NDArray[Any]:
     """Return (n,) of the matrix's type: each user's entry of the chosen row, 0 for none.
 
     Parameters

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from incentive_engine.data.hashing import Words, hash_ids
 from incentive_engine.data.tables.arrow import Column, whole
-from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 
 
 def place_drawn(word: int, arms: int) -> int:
@@ -96,7 +96,7 @@ def explored_share(holdout: BoolArray, *, share: float | None) -> float:
 
 
 def propensity_by_lot(
-    choice: Choices,
+    choice: ChoiceArray,
     *,
     offers: IntArray,
     held: FloatArray,

@@ -14,7 +14,7 @@ from incentive_engine.domain import (
     MICROS,
     SPEND,
     BoolArray,
-    Choices,
+    ChoiceArray,
     FloatArray,
     IntArray,
 )
@@ -36,7 +36,7 @@ class Chosen:
         (n,) int64, expected cost, millionths of the currency unit.
     """
 
-    choice: Choices
+    choice: ChoiceArray
     conversion: FloatArray
     spend: FloatArray | None
     cost_micros: IntArray
@@ -52,7 +52,7 @@ class Chosen:
         return np.asarray(self.cost_micros / MICROS, dtype=np.float64)
 
 
-def chosen_pairs(table: ScoreTable, choice: Choices, cost_micros: IntArray) -> Chosen:
+def chosen_pairs(table: ScoreTable, choice: ChoiceArray, cost_micros: IntArray) -> Chosen:
     """Look the chosen pairs up in the score table."""
     return Chosen(
         choice=choice,
@@ -62,7 +62,7 @@ def chosen_pairs(table: ScoreTable, choice: Choices, cost_micros: IntArray) -> C
     )
 
 
-def _of_choice(table: ScoreTable, measure: str, choice: Choices) -> FloatArray:
+def _of_choice(table: ScoreTable, measure: str, choice: ChoiceArray) -> FloatArray:
     return pick(table.measures[measure], choice).astype(np.float64, copy=False)
 
 

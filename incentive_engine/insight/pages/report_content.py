@@ -13,7 +13,7 @@ from incentive_engine.insight.findings import PlanFindings, PlanTotals
 from incentive_engine.insight.groups import group_tables
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.pages.disclosure import public_rules
-from incentive_engine.insight.pages.stated import (
+from incentive_engine.insight.pages.plan_content import (
     at_risk_of,
     budget_use,
     facts_of,

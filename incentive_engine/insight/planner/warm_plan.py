@@ -28,7 +28,7 @@ from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.response import budget_response
-from incentive_engine.insight.pages.stated import aim_of, limit_row
+from incentive_engine.insight.pages.plan_content import aim_of, limit_row
 from incentive_engine.insight.planner.trial_gain import TrialGains
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import PlanGain, ValuedTrial

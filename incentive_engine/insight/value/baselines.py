@@ -19,7 +19,7 @@ from incentive_engine.domain import (
     OUTCOMES,
     SPEND,
     BoolArray,
-    Choices,
+    ChoiceArray,
     Columns,
     FloatArray,
     IntArray,
@@ -61,7 +61,7 @@ class SimplerWay:
     offer: str
     amounts: Mapping[str, float]
     treated: float
-    rule: Choices | None
+    rule: ChoiceArray | None
 
 
 def simpler_ways(
@@ -143,7 +143,7 @@ def beside_the_plan(
     policy: Policy,
     table: ScoreTable,
     *,
-    plan: Choices,
+    plan: ChoiceArray,
     gain: PlanGain | None,
     tried: tuple[ValuedTrial, Problem] | None,
 ) -> tuple[Alternative, ...]:
@@ -324,7 +324,7 @@ def _standing(part: Problem) -> FloatArray:
     return np.asarray(np.argsort(order, kind="stable") / part.n_users, dtype=np.float64)
 
 
-def _own(table: ScoreTable, choice: Choices) -> Alternative:
+def _own(table: ScoreTable, choice: ChoiceArray) -> Alternative:
     return Alternative(
         way="plan",
         conversions_by_scores=_sum(table, CONVERSION, choice),
@@ -334,7 +334,7 @@ def _own(table: ScoreTable, choice: Choices) -> Alternative:
     )
 
 
-def _sum(table: ScoreTable, measure: str, choice: Choices) -> float:
+def _sum(table: ScoreTable, measure: str, choice: ChoiceArray) -> float:
     total = 0.0
     for index, offer in enumerate(table.offers):
         mine = np.flatnonzero(choice == index)

@@ -16,7 +16,7 @@ from incentive_engine.allocation.problem import Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
-from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, Choices
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, ChoiceArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
 from incentive_engine.pipeline.trials import BASELINE, baseline_of
@@ -48,7 +48,7 @@ class PlanGain:
     """Margin times incremental spend less the subsidy; None where the policy has no margin."""
     rows: int
     """Rows of the trial."""
-    rule: Choices
+    rule: ChoiceArray
     """What the plan's rule gives each row of the trial, −1 for none."""
     users: int
     """Users that the means are multiplied by: all but the holdout and those who explore."""
@@ -128,7 +128,7 @@ def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
 
 
 def profit_of(
-    valued: ValuedTrial, choice: Choices, margin: float | None, *, users: int
+    valued: ValuedTrial, choice: ChoiceArray, margin: float | None, *, users: int
 ) -> Estimate | None:
     """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import Study, focus_of
-from incentive_engine.insight.pages.stated import aim_of, limit_row, safety_of
+from incentive_engine.insight.pages.plan_content import aim_of, limit_row, safety_of
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import CONVERSION, COST, Choices, FloatArray
+from incentive_engine.domain import CONVERSION, COST, ChoiceArray, FloatArray
 from incentive_engine.insight.budget.study import Study
 from incentive_engine.insight.groups import grouping_columns
 from incentive_engine.report.pages.whatif import MoveRow
@@ -87,7 +87,7 @@ def _groups(base: Study) -> tuple[str, npt.NDArray[Any], list[str]]:
     return columns[0], np.where(values.code < 0, len(values.labels), values.code), names
 
 
-def _places(study: Study, choice: Choices) -> tuple[npt.NDArray[Any], list[str]]:
+def _places(study: Study, choice: ChoiceArray) -> tuple[npt.NDArray[Any], list[str]]:
     """Return where each user is, and the names of the places."""
     offers = study.table.offers
     place = np.where(choice >= 0, choice, len(offers)).astype(np.int64)
@@ -97,7 +97,9 @@ def _places(study: Study, choice: Choices) -> tuple[npt.NDArray[Any], list[str]]
     return place, [*offers, none, holdout]
 
 
-def _amounts(study: Study, choice: Choices, users: npt.NDArray[Any], measure: str) -> FloatArray:
+def _amounts(
+    study: Study, choice: ChoiceArray, users: npt.NDArray[Any], measure: str
+) -> FloatArray:
     amounts = np.zeros(len(users))
     if not study.table.has(measure):
         return amounts

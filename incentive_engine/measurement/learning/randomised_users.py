@@ -18,7 +18,7 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.arrow import as_numpy, equal, numbers, whole
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.trials.holdout import held_shares
-from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, Reason
+from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
@@ -46,7 +46,7 @@ class Decisions:
     """
 
     came: BoolArray
-    choice: Choices
+    choice: ChoiceArray
     held: BoolArray
     explored: BoolArray
     propensity: FloatArray

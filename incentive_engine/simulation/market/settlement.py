@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from incentive_engine.config.offer import Offer
-from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, to_micros
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
 
@@ -45,7 +45,7 @@ class PlanIncrement(NamedTuple):
     cost: float
 
     @classmethod
-    def of(cls, choice: Choices, outcomes: PotentialOutcomes) -> Self:
+    def of(cls, choice: ChoiceArray, outcomes: PotentialOutcomes) -> Self:
         """Settle a plan."""
         treated = np.flatnonzero(choice >= 0)
         arm = choice[treated].astype(np.int64) + 1

@@ -21,7 +21,7 @@ from incentive_engine.domain import (
     COST,
     SPEND,
     BoolArray,
-    Choices,
+    ChoiceArray,
     FloatArray,
     IntArray,
 )
@@ -71,7 +71,7 @@ class Learner:
         self,
         users: UserTable,
         planner: Planner,
-        choice: Choices,
+        choice: ChoiceArray,
         happens: PotentialOutcomes,
         *,
         explore: float,
@@ -143,7 +143,9 @@ def _reach(planner: Planner) -> BoolArray:
     return np.asarray((problem.value > -np.inf).T)
 
 
-def _propensity(planner: Planner, choice: Choices, rows: IntArray, reach: BoolArray) -> FloatArray:
+def _propensity(
+    planner: Planner, choice: ChoiceArray, rows: IntArray, reach: BoolArray
+) -> FloatArray:
     """Return how likely each row's arm was, as a finished campaign is learned from."""
     policy, held = planner.policy, planner.blocked
     strata = planner.forecast.attributes.select(policy.holdout_strata)

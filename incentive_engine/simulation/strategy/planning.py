@@ -16,7 +16,7 @@ from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import COST, ISSUED, BoolArray, Choices
+from incentive_engine.domain import COST, ISSUED, BoolArray, ChoiceArray
 from incentive_engine.errors import InfeasibleError
 
 Plans = dict[tuple[float, bool], Allocation]
@@ -46,11 +46,11 @@ class Planner:
     forecast: ScoreTable
     truth: ScoreTable | None
     blocked: BoolArray
-    issued: Choices | None = None
+    issued: ChoiceArray | None = None
     forecast_plans: Plans = field(default_factory=dict)
     truth_plans: Plans = field(default_factory=dict)
 
-    def plan(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> Choices:
+    def plan(self, budget: float, *, favouring: bool, knowing_truth: bool = False) -> ChoiceArray:
         """Return the choice of `solved`."""
         return self.solved(budget, favouring=favouring, knowing_truth=knowing_truth).choice
 
@@ -92,7 +92,7 @@ class Planner:
             policy = replaced_limits(policy, without_floors(policy.limits))
             return _solved(build_problem(policy, scores, self.blocked), policy)
 
-    def after(self, issued: Choices, gone: BoolArray, *, cost_factor: float) -> Planner:
+    def after(self, issued: ChoiceArray, gone: BoolArray, *, cost_factor: float) -> Planner:
         """Return the planner of a later wave.
 
         Parameters
@@ -161,7 +161,7 @@ def _one_user(problem: Problem, budget: float) -> float:
     return 1.0 * float(worth[served].max()) / total if total > 0 else 0.0
 
 
-def remaining_limits(policy: Policy, scores: ScoreTable, issued: Choices) -> tuple[Limit, ...]:
+def remaining_limits(policy: Policy, scores: ScoreTable, issued: ChoiceArray) -> tuple[Limit, ...]:
     """Return the limits for the offers to come.
 
     Bounds of sums shrink by what the issued offers use; percentages are of the money, or of the
@@ -195,7 +195,7 @@ def _singles(limit: Limit, scores: ScoreTable) -> Iterator[Limit]:
         yield limit.model_copy(update={"name": name, "for_each": None, "where": where})
 
 
-def _shrunk(limit: Limit, scores: ScoreTable, issued: Choices, *, whole: float) -> Limit:
+def _shrunk(limit: Limit, scores: ScoreTable, issued: ChoiceArray, *, whole: float) -> Limit:
     if limit.sum is None or limit.is_part_of_plan:
         return limit
     base = float(scores.n_users) if limit.sum == ISSUED else whole
@@ -212,7 +212,7 @@ def _shrunk(limit: Limit, scores: ScoreTable, issued: Choices, *, whole: float) 
     )
 
 
-def _usage(limit: Limit, scores: ScoreTable, issued: Choices) -> float:
+def _usage(limit: Limit, scores: ScoreTable, issued: ChoiceArray) -> float:
     counts = (issued >= 0) & matches(scores.attributes, limit.where)
     used = 0.0
     for j, offer in enumerate(scores.offers):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from incentive_engine.domain import MICROS, BoolArray, Choices, FloatArray, IntArray, to_micros
+from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.strategy.planning import Planner
 
 if TYPE_CHECKING:
@@ -58,26 +58,26 @@ class Situation:
     planner: Planner
 
 
-Plan = Callable[[Situation], Choices]
+Plan = Callable[[Situation], ChoiceArray]
 
 
-def nobody(situation: Situation) -> Choices:
+def nobody(situation: Situation) -> ChoiceArray:
     """Give nothing."""
     return _empty(situation)
 
 
-def everyone(situation: Situation) -> Choices:
+def everyone(situation: Situation) -> ChoiceArray:
     """Give all who come the one offer that promises most, until the money is gone."""
     return _best_single(situation, situation.order)
 
 
-def first_come(situation: Situation) -> Choices:
+def first_come(situation: Situation) -> ChoiceArray:
     """Let each who comes take the most valuable coupon there is, until the money is gone."""
     deepest = np.where(situation.allowed, situation.face, -np.inf).argmax(axis=1)
     return _until_gone(situation, deepest.astype(np.int16), situation.order)
 
 
-def tier_rules(situation: Situation) -> Choices:
+def tier_rules(situation: Situation) -> ChoiceArray:
     """Give coupons by recency, frequency and spend to all who come, until the money is gone.
 
     The best third of customers get the deepest coupon that they may have, the next third the
@@ -95,12 +95,12 @@ def tier_rules(situation: Situation) -> Choices:
     return _until_gone(situation, choice, situation.order)
 
 
-def propensity(situation: Situation) -> Choices:
+def propensity(situation: Situation) -> ChoiceArray:
     """Give the best single offer to those most likely to convert, until the money is gone."""
     return _best_single(situation, _descending(situation.likely))
 
 
-def greedy(situation: Situation) -> Choices:
+def greedy(situation: Situation) -> ChoiceArray:
     """Serve users by forecast gain per money, each with the offer where it is highest."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(
@@ -112,22 +112,22 @@ def greedy(situation: Situation) -> Choices:
     return _until_gone(situation, choice, _descending(best))
 
 
-def engine(situation: Situation) -> Choices:
+def engine(situation: Situation) -> ChoiceArray:
     """Decide as the policy says."""
     return situation.planner.plan(situation.budget, favouring=True)
 
 
-def engine_unweighted(situation: Situation) -> Choices:
+def engine_unweighted(situation: Situation) -> ChoiceArray:
     """Decide as the policy says, but count every user's outcome alike."""
     return situation.planner.plan(situation.budget, favouring=False)
 
 
-def oracle(situation: Situation) -> Choices:
+def oracle(situation: Situation) -> ChoiceArray:
     """Decide as the policy says, knowing the true effects and costs."""
     return situation.planner.plan(situation.budget, favouring=True, knowing_truth=True)
 
 
-def oracle_unweighted(situation: Situation) -> Choices:
+def oracle_unweighted(situation: Situation) -> ChoiceArray:
     """Decide knowing the truth, every user's outcome counting alike."""
     return situation.planner.plan(situation.budget, favouring=False, knowing_truth=True)
 
@@ -188,11 +188,11 @@ def _descending(score: FloatArray) -> IntArray:
     return np.argsort(-score, kind="stable")
 
 
-def _empty(situation: Situation) -> Choices:
+def _empty(situation: Situation) -> ChoiceArray:
     return np.full(len(situation.allowed), -1, dtype=np.int16)
 
 
-def _best_single(situation: Situation, order: IntArray) -> Choices:
+def _best_single(situation: Situation, order: IntArray) -> ChoiceArray:
     plans = [
         _until_gone(situation, np.full(len(situation.allowed), j, dtype=np.int16), order)
         for j in range(len(situation.face))
@@ -200,12 +200,12 @@ def _best_single(situation: Situation, order: IntArray) -> Choices:
     return max(plans, key=lambda plan: _promised(situation, plan))
 
 
-def _promised(situation: Situation, choice: Choices) -> float:
+def _promised(situation: Situation, choice: ChoiceArray) -> float:
     rows = np.flatnonzero(choice >= 0)
     return float(situation.gain[rows, choice[rows]].sum())
 
 
-def _until_gone(situation: Situation, wanted: Choices, order: IntArray) -> Choices:
+def _until_gone(situation: Situation, wanted: ChoiceArray, order: IntArray) -> ChoiceArray:
     """Hand out `wanted` in order while the money lasts; the first who is too dear ends it."""
     choice = _empty(situation)
     asks = order[wanted[order] >= 0]

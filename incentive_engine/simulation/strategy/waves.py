@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.config.scenario import Calendar, Wave
-from incentive_engine.domain import BoolArray, Choices, FloatArray, IntArray
+from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 from incentive_engine.simulation.figures import Course, WaveFigures
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
@@ -124,7 +124,7 @@ class _Ledger:
         self.choice = np.full(len(situation.allowed), -1, dtype=np.int16)
         self.factor = 1.0
 
-    def hand_out(self, index: int, wave: Wave, planned: Choices) -> int:
+    def hand_out(self, index: int, wave: Wave, planned: ChoiceArray) -> int:
         """Hand out this wave's offers while the pool lasts; return how many were withheld."""
         start = self._hour(wave)
         cap = self.situation.budget * (1.0 if wave.release is None else wave.release)
@@ -155,7 +155,7 @@ class _Ledger:
         )
 
     def figures(
-        self, index: int, before: Choices, *, turned_away: int, would: PotentialOutcomes
+        self, index: int, before: ChoiceArray, *, turned_away: int, would: PotentialOutcomes
     ) -> WaveFigures:
         """Return the figures of a wave that is over."""
         new = np.flatnonzero((self.choice >= 0) & (before < 0))
@@ -186,7 +186,7 @@ class _Ledger:
     def _hour(self, wave: Wave) -> float:
         return hours_between(self.calendar.waves[0].start, wave.start)
 
-    def _charge(self, rows: IntArray, choice: Choices) -> FloatArray:
+    def _charge(self, rows: IntArray, choice: ChoiceArray) -> FloatArray:
         return np.asarray(self.situation.charge[rows, choice] * self.factor)
 
     def _issued(self) -> IntArray:

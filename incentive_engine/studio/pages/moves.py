@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.pages.stated import titles_of
+from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.planner.warm_plan import PlanOutlook, WarmPlan
 from incentive_engine.language import Language, say
 from incentive_engine.report import Response as Budgets

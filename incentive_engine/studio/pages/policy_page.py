@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.insight.pages.stated import titles_of
+from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.language import Code, say
 from incentive_engine.report.titles import Named
 from incentive_engine.run.finished import is_run

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.insight.pages.stated import aim_of, titles_of
+from incentive_engine.insight.pages.plan_content import aim_of, titles_of
 from incentive_engine.language import Language, say
 from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles

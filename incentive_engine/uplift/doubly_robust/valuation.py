@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from incentive_engine.data.tables.arrow import numbers
-from incentive_engine.domain import OUTCOMES, Choices, FloatArray, IntArray, score_column
+from incentive_engine.domain import OUTCOMES, ChoiceArray, FloatArray, IntArray, score_column
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.increments import Increments
 
@@ -41,7 +41,7 @@ class Valuation:
     by_measure: Mapping[str, Increments]
     fold: IntArray
 
-    def of_plan(self, choice: Choices) -> dict[str, Estimate]:
+    def of_plan(self, choice: ChoiceArray) -> dict[str, Estimate]:
         """Return what a plan brings per row and measure, with 95 % intervals.
 
         Parameters
@@ -54,10 +54,10 @@ class Valuation:
 
     def total(
         self,
-        choice: Choices,
+        choice: ChoiceArray,
         terms: Mapping[str, float],
         *,
-        beyond: Choices | None = None,
+        beyond: ChoiceArray | None = None,
         weight: FloatArray | None = None,
     ) -> Estimate:
         """Return a sum of measures that a plan brings per row, with its 95 % interval.

@@ -20,7 +20,7 @@ from incentive_engine.allocation.score_rows import ScoreRows, StateRows
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes
-from incentive_engine.domain import COST, Choices, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import COST, ChoiceArray, FloatArray, IntArray, Reason, to_micros
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.run.directory import AllocationTable, write_part
 
@@ -105,7 +105,7 @@ class WriteRows:
     frozen: FrozenPolicy
     folder: str
 
-    def __call__(self, shard: ScoreRows, choice: Choices) -> PlanSums:
+    def __call__(self, shard: ScoreRows, choice: ChoiceArray) -> PlanSums:
         """Return what the rows add up to; the part appears whole or not at all."""
         scores = self.state.table(shard)
         problem = replace(self.state.stated(scores, shard), limits=self.question.limits)
@@ -131,7 +131,7 @@ class WriteRows:
         return PlanSums.of(rows, scores, settled=settled)
 
 
-def _micros(problem: Problem, choice: Choices) -> IntArray:
+def _micros(problem: Problem, choice: ChoiceArray) -> IntArray:
     """Return (n,) what each choice costs in millionths, rounded up."""
     cost = pick(problem.columns[problem.measures.index(COST)], choice)
     return to_micros(np.where(choice >= 0, cost, 0.0).astype(np.float64))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.insight.pages.stated import aim_of, limit_row, titles_of
+from incentive_engine.insight.pages.plan_content import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.insight.value.gain import ValuedTrial

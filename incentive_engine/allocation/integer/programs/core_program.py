@@ -12,14 +12,14 @@ from incentive_engine.allocation.integer.programs.cp_sat import Selection
 from incentive_engine.allocation.integer.programs.decimals import decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.sweep import CellTable
-from incentive_engine.domain import Choices, FloatArray
+from incentive_engine.domain import ChoiceArray, FloatArray
 
 
 def selection_of(
     rows: LimitRows,
     core: Core,
     rest: CellTable,
-    current: Choices,
+    current: ChoiceArray,
     *,
     margin: int,
     elastic: FloatArray | None = None,

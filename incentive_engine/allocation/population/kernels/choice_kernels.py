@@ -23,7 +23,7 @@ from incentive_engine.allocation.population.kernels.score_kernels import (
     prices_paid,
     workspace,
 )
-from incentive_engine.domain import Choices, IntArray
+from incentive_engine.domain import ChoiceArray, IntArray
 from incentive_engine.jit import compiled
 
 FRACTION: Final = float(2**52)
@@ -39,7 +39,7 @@ def sweep(
     stop: int,
     totals: IntArray,
     words: IntArray,
-    choice: Choices,
+    choice: ChoiceArray,
     loss: npt.NDArray[Any],
 ) -> None:
     """Let each user choose the best offer at the prices; add up the choices.

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, ROUNDING, Choices, FloatArray, IntArray
+from incentive_engine.domain import MICROS, ROUNDING, ChoiceArray, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
 BLOCK: Final = 1024
@@ -78,7 +78,9 @@ def add_pair(pairs: KernelColumns, at: int, user: int, totals: IntArray) -> None
 
 
 @compiled
-def tally(pairs: KernelColumns, choice: Choices, start: int, stop: int, totals: IntArray) -> None:
+def tally(
+    pairs: KernelColumns, choice: ChoiceArray, start: int, stop: int, totals: IntArray
+) -> None:
     """Add up given choices."""
     for user in range(start, stop):
         if choice[user] >= 0:
@@ -87,7 +89,7 @@ def tally(pairs: KernelColumns, choice: Choices, start: int, stop: int, totals: 
 
 @compiled
 def chosen_costs(
-    pairs: KernelColumns, choice: Choices, start: int, stop: int, cost: IntArray
+    pairs: KernelColumns, choice: ChoiceArray, start: int, stop: int, cost: IntArray
 ) -> None:
     """Write what given choices cost in millionths, rounded up."""
     for user in range(start, stop):

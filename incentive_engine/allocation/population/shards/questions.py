@@ -15,7 +15,7 @@ from incentive_engine.allocation.population.shards.mapped import ShardFile, mapp
 from incentive_engine.allocation.population.sweep import CellTable, reaches
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Users
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -88,7 +88,9 @@ def nearest_tie(
     return table, FoundNear.of(near, columns=columns)
 
 
-def choices_of(users: Users, index: IntArray, to: Choices, price: FloatArray | None) -> Choices:
+def choices_of(
+    users: Users, index: IntArray, to: ChoiceArray, price: FloatArray | None
+) -> ChoiceArray:
     """Return what users choose, but for some."""
     return users.choices(price, index, to)
 
@@ -96,7 +98,7 @@ def choices_of(users: Users, index: IntArray, to: Choices, price: FloatArray | N
 def variance_of(
     users: Users,
     index: IntArray,
-    to: Choices,
+    to: ChoiceArray,
     *,
     price: FloatArray | None,
     face: FloatArray,
@@ -109,11 +111,11 @@ def variance_of(
 def done(
     users: Users,
     index: IntArray,
-    to: Choices,
+    to: ChoiceArray,
     item: Item,
     *,
     price: FloatArray | None,
-    do: Callable[[Item, Choices], Answer],
+    do: Callable[[Item, ChoiceArray], Answer],
 ) -> Answer:
     """Return what is done with the offers, −1 for none, of the users of a shard."""
     offers = np.append(users.order, -1).astype(np.int16)

@@ -32,7 +32,7 @@ from incentive_engine.allocation.population.sweep import (
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Near, Rows, Users, joined
 from incentive_engine.data import memory
-from incentive_engine.domain import Choices, FloatArray, IntArray
+from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on
 
@@ -175,7 +175,7 @@ class ShardedUsers(Units):
         """Return the users with every value 0: only the limits matter."""
         return replace(self, idle=True)
 
-    def choices(self, price: FloatArray | None, index: IntArray, to: Choices) -> Choices:
+    def choices(self, price: FloatArray | None, index: IntArray, to: ChoiceArray) -> ChoiceArray:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
         asked = partial(questions.choices_of, price=price)
         return np.concatenate(self._ask(asked, self._changed(index, to)))
@@ -184,7 +184,7 @@ class ShardedUsers(Units):
         self,
         price: FloatArray | None,
         index: IntArray,
-        to: Choices,
+        to: ChoiceArray,
         *,
         face: FloatArray,
         unit: float,
@@ -196,8 +196,8 @@ class ShardedUsers(Units):
     def each(
         self,
         price: FloatArray | None,
-        changed: tuple[IntArray, Choices],
-        do: Callable[[Item, Choices], Answer],
+        changed: tuple[IntArray, ChoiceArray],
+        do: Callable[[Item, ChoiceArray], Answer],
         items: Sequence[Item],
     ) -> list[Answer]:
         """Return what is done with the choices of each shard where they are made.
@@ -244,7 +244,7 @@ class ShardedUsers(Units):
         parts = np.split(index[order], np.searchsorted(index[order], edges[1:-1]))
         return order, [part - start for part, start in zip(parts, edges.tolist(), strict=False)]
 
-    def _changed(self, index: IntArray, to: Choices) -> list[tuple[IntArray, Choices]]:
+    def _changed(self, index: IntArray, to: ChoiceArray) -> list[tuple[IntArray, ChoiceArray]]:
         """Return for each shard which of its rows choose otherwise, and what."""
         order, own = self._by_shard(index)
         changed = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])

@@ -52,7 +52,7 @@ class PreparedDraw:
     """Gains per user that plans state, found so far."""
 
 
-def stage_of(
+def prepared_draw(
     variant: SweepVariant, ground: Ground, outcomes: np.random.SeedSequence
 ) -> PreparedDraw:
     """Return the stage of a draw.
