@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Loc = tuple[str | int | float, ...]
 """The way to a field: keys of mappings and positions in lists."""
@@ -60,3 +61,18 @@ class DocumentSource:
 def dotted(loc: Loc) -> str:
     """Return the way to a field as text, as ``--set`` takes it."""
     return ".".join(map(str, loc))
+
+
+def items_by_name(items: object) -> dict[str, Any] | None:
+    """Return the items of a list by their names; None where some have none, or the same."""
+    if not isinstance(items, list):
+        return None
+    by_name: dict[str, Any] = {}
+    # keys by whose value the items of a list are told apart
+    names = ("name", "id", "column")
+    for item in items:
+        key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
+        if key is None or str(item[key]) in by_name:
+            return None
+        by_name[str(item[key])] = item
+    return by_name

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from incentive_engine.config.document.places import items_by_name
 from incentive_engine.data.sources import read_table
 from incentive_engine.domain import MICROS, FloatArray, Reason
 from incentive_engine.insight.params import INSIGHT
@@ -114,26 +115,12 @@ def policy_changes(before: object, after: object, where: str = "") -> Iterator[P
         for key in dict.fromkeys([*before, *after]):
             below = f"{where}.{key}" if where else str(key)
             yield from policy_changes(before.get(key), after.get(key), below)
-    elif (first := _named(before)) is not None and (second := _named(after)) is not None:
+    # of a list that was or became empty, all is told at once
+    elif (first := items_by_name(before)) and (second := items_by_name(after)):
         for name in dict.fromkeys([*first, *second]):
             yield from policy_changes(first.get(name), second.get(name), f"{where}[{name}]")
     else:
         yield PolicyChange(where=where, before=before, after=after)
-
-
-def _named(items: object) -> dict[str, object] | None:
-    """Return the items of a list by their names; None where some have none, or the same."""
-    if not isinstance(items, list) or not items:
-        return None
-    by_name = {}
-    # keys by whose value the items of a list are told apart
-    names = ("name", "id", "column")
-    for item in items:
-        key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
-        if key is None or str(item[key]) in by_name:
-            return None
-        by_name[str(item[key])] = item
-    return by_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit, edited, flow_text, plain_of
-from incentive_engine.config.document.places import Loc
+from incentive_engine.config.document.places import Loc, items_by_name
 from incentive_engine.data.tables.files import publish, writing_to
 from incentive_engine.data.tables.unfinished import held, remove_path, unfinished_name
 from incentive_engine.errors import DataError, Fault
@@ -228,7 +228,7 @@ def _differences(
             where = (*path, str(key))
             yield from _differences(before.get(key), after.get(key), below, (*loc, key), where)
         return
-    first, second, third = (_named(items) for items in (before, after, target))
+    first, second, third = (items_by_name(items) for items in (before, after, target))
     if first is None or second is None or third is None:
         yield _Difference(loc=loc, path=path, value=after)
         return
@@ -243,17 +243,3 @@ def _differences(
     for name in reversed(places):
         if name in first and name not in second:
             yield _Difference(loc=(*loc, places.index(name)), path=(*path, name), value=None)
-
-
-def _named(items: object) -> dict[str, Any] | None:
-    if not isinstance(items, list):
-        return None
-    by_name: dict[str, Any] = {}
-    # keys by whose value the items of a list are told apart
-    names = ("name", "id", "column")
-    for item in items:
-        key = next((key for key in names if isinstance(item, Mapping) and key in item), None)
-        if key is None or str(item[key]) in by_name:
-            return None
-        by_name[str(item[key])] = item
-    return by_name
