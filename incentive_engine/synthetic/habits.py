@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.synthetic.population import CATEGORIES, SyntheticPopulation, describe_person
+from incentive_engine.synthetic.population import SyntheticPopulation, describe_person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +48,7 @@ def draw_habitual(
     """Draw n people; what is known of them at once is a year's summary, as in a ready row."""
     wealth, engagement, sensitivity = rng.standard_normal((3, n))
     gap = 45 * np.exp(0.55 * rng.standard_normal(n) - 0.3 * engagement)
-    weights = rng.gamma(0.35, size=(n, len(CATEGORIES))) + 1e-3
+    weights = rng.gamma(0.35, size=(n, len(SyntheticPopulation.CATEGORIES))) + 1e-3
     habits = Habits(
         gap=gap,
         regularity=np.exp(rng.normal(1.2, 0.6, n)),
@@ -92,11 +92,11 @@ def draw_log(
     # visits without an order, in a year
     strolls = 4.0
     came, strolled = _scattered(len(habits.gap), strolls, days, rng)
-    looked = _categories(0.5 * habits.taste + 0.5 / len(CATEGORIES), came, rng)
+    looked = _categories(0.5 * habits.taste + 0.5 / len(SyntheticPopulation.CATEGORIES), came, rng)
     # coupons that a user gets in a year
     issues = 5.0
     got, issued = _scattered(len(habits.gap), issues, days, rng)
-    coupons = rng.integers(0, len(CATEGORIES), len(got))
+    coupons = rng.integers(0, len(SyntheticPopulation.CATEGORIES), len(got))
     used = rng.random(len(got)) < habits.coupons[got]
     # a coupon is redeemed within these
     redeemed_days = 7
@@ -114,7 +114,7 @@ def draw_log(
 def _part(
     kind: str, person: IntArray, age: FloatArray, category: IntArray, amount: FloatArray | None
 ) -> pd.DataFrame:
-    names = np.array(CATEGORIES)[category]
+    names = np.array(SyntheticPopulation.CATEGORIES)[category]
     # microseconds
     day = 86_400_000_000
     return pd.DataFrame(
@@ -162,4 +162,4 @@ def _categories(
     row = np.arange(len(edges))[:, None]
     wanted = rng.random(len(person)) + person
     drawn: IntArray = np.searchsorted((edges + row).ravel(), wanted, "right")
-    return np.asarray(np.clip(drawn - person * len(CATEGORIES), 0, len(CATEGORIES) - 1))
+    return np.asarray(np.clip(drawn - person * edges.shape[1], 0, edges.shape[1] - 1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,7 @@ from scipy.special import expit, ndtr
 from incentive_engine.config.offer import Offer
 from incentive_engine.domain import CONTROL, FloatArray, IntArray, score_column
 from incentive_engine.synthetic.habits import Habits
-from incentive_engine.synthetic.population import CATEGORIES, TIERS, SyntheticPopulation
-
-BASKET_SIGMA: Final = 0.75
-"""Spread of the log basket of one person; spend given conversion is heavy-tailed."""
-MEMBER: Final = len(TIERS) - 1
+from incentive_engine.synthetic.population import SyntheticPopulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +138,17 @@ class Truth:
         Probability that a converter whose basket suffices redeems; 0 for control.
     """
 
+    BASKET_SIGMA: ClassVar = 0.75
+    """Spread of the log basket of one person; spend given conversion is heavy-tailed."""
+
     conversion: FloatArray
     basket: FloatArray
     redemption: FloatArray
+
+    @property
+    def mean_basket(self) -> FloatArray:
+        """Mean spend of a converter, (n, 1 + k), currency units."""
+        return self.basket * np.exp(self.BASKET_SIGMA**2 / 2)
 
 
 def react(people: SyntheticPopulation, market: Market) -> Truth:
@@ -156,7 +161,7 @@ def react(people: SyntheticPopulation, market: Market) -> Truth:
     for offer, dose, stretch in zip(market.offers, market.dose, market.stretch, strict=True):
         appeal = common if people.habits is None else _pull(people.habits, offer)
         raised = usual * (1 + stretch)
-        usable = 0.3 + 0.7 * _reaches(raised, offer.min_spend)
+        usable = 0.3 + 0.7 * reaching(raised, offer.min_spend or 0.0)
         effect = dose * np.where(appeal > 0, usable, 1.0) * appeal
         # an offer that puts people off leaves a fifth of them, and none makes buying certain
         conversion.append(np.clip(base + effect, 0.2 * base, 0.95))
@@ -176,16 +181,16 @@ def truth_table(people: SyntheticPopulation, market: Market, truth: Truth) -> pd
     each offer the increments ``conversion__<offer>`` and ``spend__<offer>`` and the expected
     cost ``cost__<offer>``. An offer's columns stand for every person, whoever may get it.
     """
-    mean = truth.basket * np.exp(BASKET_SIGMA**2 / 2)
-    spend = truth.conversion * mean
+    spend = truth.conversion * truth.mean_basket
+    face, least = terms_of_arms(market.offers)
+    reaches = reaching(truth.basket, least)
     table = {
         "user_id": people.known["user_id"],
         "control_conversion": truth.conversion[:, 0],
         "control_spend": spend[:, 0],
     }
     for arm, offer in enumerate(market.offers, start=1):
-        paid = truth.redemption[:, arm] * _reaches(truth.basket[:, arm], offer.min_spend)
-        cost = truth.conversion[:, arm] * paid * offer.face_value
+        cost = truth.conversion[:, arm] * (truth.redemption[:, arm] * reaches[:, arm]) * face[arm]
         table[score_column("conversion", offer.id)] = (
             truth.conversion[:, arm] - truth.conversion[:, 0]
         )
@@ -218,8 +223,8 @@ def outcomes_of(
     n = len(arm)
     rows = np.arange(n)
     converts = rng.random(n) < truth.conversion[rows, arm]
-    basket = truth.basket[rows, arm] * np.exp(BASKET_SIGMA * rng.standard_normal(n))
-    face, least = _by_arm(market, arm)
+    basket = truth.basket[rows, arm] * np.exp(truth.BASKET_SIGMA * rng.standard_normal(n))
+    face, least = (term[arm] for term in terms_of_arms(market.offers))
     redeems = converts & (basket >= least) & (rng.random(n) < truth.redemption[rows, arm])
     return {
         "conversion": converts.astype(np.int64),
@@ -228,24 +233,24 @@ def outcomes_of(
     }
 
 
-def _by_arm(market: Market, arm: IntArray) -> tuple[FloatArray, FloatArray]:
-    face = np.array([0.0, *(offer.face_value for offer in market.offers)])
-    least = np.array([0.0, *(offer.min_spend or 0.0 for offer in market.offers)])
-    return face[arm], least[arm]
+def reaching(median: FloatArray, least: npt.ArrayLike) -> FloatArray:
+    """Return the probability that a lognormal basket with this median is at least `least`."""
+    with np.errstate(divide="ignore"):  # without a minimum, any basket will do
+        return ndtr(np.log(median / np.asarray(least)) / Truth.BASKET_SIGMA)
 
 
-def _reaches(median: FloatArray, min_spend: float | None) -> FloatArray:
-    """Return the probability that a lognormal basket is at least `min_spend`."""
-    if not min_spend:
-        return np.ones_like(median)
-    return ndtr(np.log(median / min_spend) / BASKET_SIGMA)
+def terms_of_arms(offers: Sequence[Offer]) -> tuple[FloatArray, FloatArray]:
+    """Return face value and minimum spend per arm, (1 + k,) each, control first."""
+    face = np.array([0.0, *(offer.face_value for offer in offers)])
+    least = np.array([0.0, *(offer.min_spend or 0.0 for offer in offers)])
+    return face, least
 
 
 def _redemption(people: SyntheticPopulation) -> FloatArray:
     """Return the probability that a converter whose basket suffices redeems an offer."""
     if people.habits is not None:
         return np.asarray(0.35 + 0.6 * people.habits.coupons)
-    return np.asarray(0.65 + 0.33 * expit(people.sensitivity + 0.5 * (people.tier == MEMBER)))
+    return np.asarray(0.65 + 0.33 * expit(people.sensitivity + 0.5 * people.is_member))
 
 
 def _pull(habits: Habits, offer: Offer) -> FloatArray:
@@ -254,7 +259,7 @@ def _pull(habits: Habits, offer: Offer) -> FloatArray:
     It works on those who use coupons, buy what it can be spent on, and are due by their rhythm;
     others it hardly moves.
     """
-    own = [CATEGORIES.index(str(category)) for category in offer.categories]
+    own = [SyntheticPopulation.CATEGORIES.index(str(category)) for category in offer.categories]
     affinity: FloatArray = habits.taste[:, own].sum(axis=1)
     return 0.28 * habits.coupons * (0.25 + affinity) * (0.3 + 0.7 * habits.due) - 0.004
 
@@ -288,4 +293,4 @@ def _appeal(people: SyntheticPopulation) -> FloatArray:
     patch[(known["age"] >= 55).to_numpy(dtype=bool, na_value=False)] *= 0.45
     patch[(known["category_interest"] == "baby").to_numpy(dtype=bool, na_value=False)] *= 1.6
     annoyed = expit(4.0 * (-people.sensitivity - 1.4 + 0.15 * people.engagement))
-    return np.where(people.tier == MEMBER, 1.25, 1.0) * (smooth * patch - 0.022 * annoyed)
+    return np.where(people.is_member, 1.25, 1.0) * (smooth * patch - 0.022 * annoyed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,20 +14,6 @@ from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from incentive_engine.synthetic.habits import Habits
-
-TIERS: Final = ("regular", "silver", "88VIP")
-
-REGIONS: Final = {
-    "Guangdong": 13.0, "Jiangsu": 9.5, "Zhejiang": 9.0, "Shandong": 8.5, "Henan": 7.5,
-    "Sichuan": 7.2, "Shanghai": 5.5, "Beijing": 5.2, "Hubei": 5.0, "Hebei": 4.8,
-    "Hunan": 4.5, "Anhui": 4.2, "Fujian": 4.0, "Liaoning": 2.8, "Shaanxi": 2.5,
-    "Jiangxi": 2.2, "Chongqing": 2.0, "Guangxi": 1.4, "Yunnan": 0.8, "Heilongjiang": 0.4,
-}  # fmt: skip
-"""Province to its share of the users, in percent."""
-
-CATEGORIES: Final = (
-    "apparel", "beauty", "electronics", "food", "home", "baby", "sports", "pets",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,12 +34,31 @@ class SyntheticPopulation:
         What drives those who react by what they did before. Hidden.
     """
 
+    TIERS: ClassVar = ("regular", "silver", "88VIP")
+    """From the least to members."""
+    REGIONS: ClassVar[Mapping[str, float]] = {
+        "Guangdong": 13.0, "Jiangsu": 9.5, "Zhejiang": 9.0, "Shandong": 8.5, "Henan": 7.5,
+        "Sichuan": 7.2, "Shanghai": 5.5, "Beijing": 5.2, "Hubei": 5.0, "Hebei": 4.8,
+        "Hunan": 4.5, "Anhui": 4.2, "Fujian": 4.0, "Liaoning": 2.8, "Shaanxi": 2.5,
+        "Jiangxi": 2.2, "Chongqing": 2.0, "Guangxi": 1.4, "Yunnan": 0.8, "Heilongjiang": 0.4,
+    }  # fmt: skip
+    """Province to its share of the users, in percent."""
+    CATEGORIES: ClassVar = (
+        "apparel", "beauty", "electronics", "food", "home", "baby", "sports", "pets",
+    )  # fmt: skip
+    """What people are interested in, buy, and look at."""
+
     known: pd.DataFrame
     tier: IntArray
     engagement: FloatArray
     sensitivity: FloatArray
     basket: FloatArray
     habits: Habits | None = None
+
+    @property
+    def is_member(self) -> BoolArray:
+        """Whether a person is of the highest tier, (n,)."""
+        return self.tier == len(self.TIERS) - 1
 
 
 def draw_population(
@@ -70,7 +76,7 @@ def draw_population(
         0.35 * wealth + 0.25 * rng.standard_normal(n)
     )
     known = pd.DataFrame({"user_id": [f"{prefix}{i:07d}" for i in range(1, n + 1)]})
-    known["tier"] = _named(tier, TIERS)
+    known["tier"] = _named(tier, SyntheticPopulation.TIERS)
     history = _history(tier, engagement, basket, lapsed=lapsed, rng=rng)
     known = pd.concat([known, describe_person(wealth, rng), history], axis=1)
     habits = _habits(history, engagement, sensitivity, rng)
@@ -87,7 +93,8 @@ def describe_person(wealth: FloatArray, rng: np.random.Generator) -> pd.DataFram
     """Return age, income band, region, channel, device and category; some are unknown."""
     n = len(wealth)
     age = np.clip(np.round(18 + rng.gamma(3.2, 5.6, n)), 18, 80)
-    shares = np.array(list(REGIONS.values()))
+    regions = SyntheticPopulation.REGIONS
+    shares = np.array(list(regions.values()))
     band = np.searchsorted((-0.7, 0.5, 1.4), 0.8 * wealth + 0.6 * rng.standard_normal(n))
     web = expit((age - 58) / 9)
     channel = _choose(np.column_stack([0.72 * (1 - web), 0.28 * (1 - web), web]), rng)
@@ -100,11 +107,13 @@ def describe_person(wealth: FloatArray, rng: np.random.Generator) -> pd.DataFram
         {
             "age": np.where(rng.random(n) < 0.08, np.nan, age),
             "income_band": _named(band, income_bands, missing=rng.random(n) < 0.2),
-            "region": _named(rng.choice(len(shares), n, p=shares / shares.sum()), tuple(REGIONS)),
+            "region": _named(rng.choice(len(shares), n, p=shares / shares.sum()), tuple(regions)),
             "channel": _named(channel, channels),
             "device": _named(device, devices),
             "category_interest": _named(
-                _choose(_tastes(age, wealth), rng), CATEGORIES, missing=rng.random(n) < 0.05
+                _choose(_tastes(age, wealth), rng),
+                SyntheticPopulation.CATEGORIES,
+                missing=rng.random(n) < 0.05,
             ),
         }
     )

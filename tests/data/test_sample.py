@@ -10,8 +10,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL, score_column
-from incentive_engine.synthetic.market import BASKET_SIGMA
-from incentive_engine.synthetic.population import REGIONS
+from incentive_engine.synthetic.market import Truth
+from incentive_engine.synthetic.population import SyntheticPopulation
 from incentive_engine.synthetic.sample import (
     MARKETS,
     SampleCampaign,
@@ -169,7 +169,7 @@ def test_a_pool_of_two_hundred_thousand_binds(campaigns: dict[str, SampleCampaig
 def test_spend_of_a_converter_is_heavy_tailed(campaigns: dict[str, SampleCampaign]) -> None:
     trial = campaigns["double11"].trial
     spend = np.log(trial.loc[trial["conversion"] == 1, "spend"])
-    assert spend.std() > BASKET_SIGMA
+    assert spend.std() > Truth.BASKET_SIGMA
     assert np.exp(spend).mean() > 1.2 * np.exp(spend).median()
 
 
@@ -184,7 +184,7 @@ def test_what_is_known_of_people_hangs_together(
     assert ((users["recency_days"] <= 365) == bought).all()
     assert (users["coupon_redemptions_12m"] <= users["orders_12m"]).all()
     assert (users["tenure_months"] * 30 + 30 > users["recency_days"]).all()
-    assert set(users["region"]) == set(REGIONS)
+    assert set(users["region"]) == set(SyntheticPopulation.REGIONS)
     unknown = users[["age", "income_band", "category_interest"]].isna().mean()
     assert unknown.between(0.03, 0.25).all()
     assert users[["tier", "region", "channel", "device"]].notna().all(axis=None)

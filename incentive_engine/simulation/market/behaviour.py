@@ -16,7 +16,7 @@ from incentive_engine.features.computing.program import build_program
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.synthetic.habits import draw_log
-from incentive_engine.synthetic.population import CATEGORIES, SyntheticPopulation
+from incentive_engine.synthetic.population import SyntheticPopulation
 
 MOMENT: Final = 0
 """Everybody's moment; the log's times are ages before it."""
@@ -32,7 +32,7 @@ def with_history(
     program = build_program(
         history_columns(standard_declarations(_content(policy, days)), policy.offers),
         kinds=KINDS,
-        categories=CATEGORIES,
+        categories=people.CATEGORIES,
         offer_categories={
             offer.id: tuple(map(category_text, offer.categories)) for offer in policy.offers
         },
@@ -60,7 +60,9 @@ def _arrays(log: pd.DataFrame) -> EventArrays:
     return EventArrays(
         time=MOMENT - log["age"].to_numpy(),
         kind=pd.Index(KINDS).get_indexer(pd.Index(log["kind"])).astype(np.int32),
-        category=pd.Index(CATEGORIES).get_indexer(pd.Index(log["category"])).astype(np.int32),
+        category=pd.Index(SyntheticPopulation.CATEGORIES)
+        .get_indexer(pd.Index(log["category"]))
+        .astype(np.int32),
         amount=np.asarray(amount, dtype=np.int64),
         known=np.empty(0, dtype=np.int64),
     )

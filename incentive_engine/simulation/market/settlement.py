@@ -7,12 +7,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from incentive_engine.config.offer import Offer
 from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, to_micros
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
-from incentive_engine.synthetic.market import BASKET_SIGMA, Truth
+from incentive_engine.synthetic.market import Truth, reaching, terms_of_arms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,8 +68,8 @@ def realised(
     The same chances decide under every arm: who converts at 5 % also does at 6 %.
     """
     converts = chances.conversion[:, None] < truth.conversion
-    basket = truth.basket * np.exp(BASKET_SIGMA * chances.basket)[:, None]
-    face, least = _terms(offers)
+    basket = truth.basket * np.exp(truth.BASKET_SIGMA * chances.basket)[:, None]
+    face, least = terms_of_arms(offers)
     redeems = converts & (basket >= least) & (chances.redemption[:, None] < truth.redemption)
     return PotentialOutcomes(
         conversion=converts.astype(np.float64),
@@ -81,14 +80,11 @@ def realised(
 
 def expected(truth: Truth, offers: tuple[Offer, ...]) -> PotentialOutcomes:
     """Return the expectation of `realised` over all chances."""
-    face, least = _terms(offers)
-    with np.errstate(divide="ignore"):
-        reaches = ndtr(np.log(truth.basket / least) / BASKET_SIGMA)
-    mean = truth.basket * np.exp(BASKET_SIGMA**2 / 2)
+    face, least = terms_of_arms(offers)
     return PotentialOutcomes(
         conversion=truth.conversion,
-        spend=truth.conversion * mean,
-        cost=truth.conversion * reaches * truth.redemption * face,
+        spend=truth.conversion * truth.mean_basket,
+        cost=truth.conversion * reaching(truth.basket, least) * truth.redemption * face,
     )
 
 
@@ -125,10 +121,3 @@ def absent(outcomes: PotentialOutcomes, away: BoolArray) -> PotentialOutcomes:
         spend=here(outcomes.spend),
         cost=here(outcomes.cost),
     )
-
-
-def _terms(offers: tuple[Offer, ...]) -> tuple[FloatArray, FloatArray]:
-    """Return face value and minimum spend per arm, control first."""
-    face = np.array([0.0, *(offer.face_value for offer in offers)])
-    least = np.array([0.0, *(offer.min_spend or 0.0 for offer in offers)])
-    return face, least
