@@ -148,7 +148,7 @@ class Truth:
     @property
     def mean_basket(self) -> FloatArray:
         """Mean spend of a converter, (n, 1 + k), currency units."""
-        return self.basket * np.exp(self.BASKET_SIGMA**2 / 2)
+        return np.asarray(self.basket * np.exp(self.BASKET_SIGMA**2 / 2))
 
 
 def react(people: SyntheticPopulation, market: Market) -> Truth:
@@ -236,7 +236,7 @@ def outcomes_of(
 def reaching(median: FloatArray, least: npt.ArrayLike) -> FloatArray:
     """Return the probability that a lognormal basket with this median is at least `least`."""
     with np.errstate(divide="ignore"):  # without a minimum, any basket will do
-        return ndtr(np.log(median / np.asarray(least)) / Truth.BASKET_SIGMA)
+        return np.asarray(ndtr(np.log(median / np.asarray(least)) / Truth.BASKET_SIGMA))
 
 
 def terms_of_arms(offers: Sequence[Offer]) -> tuple[FloatArray, FloatArray]:

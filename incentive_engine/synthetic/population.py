@@ -58,7 +58,7 @@ class SyntheticPopulation:
     @property
     def is_member(self) -> BoolArray:
         """Whether a person is of the highest tier, (n,)."""
-        return self.tier == len(self.TIERS) - 1
+        return np.asarray(self.tier == len(self.TIERS) - 1)
 
 
 def draw_population(
