@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, TypeVar
 
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import Text, say
@@ -24,9 +24,6 @@ from incentive_engine.spark.surroundings import (
 )
 
 Result = TypeVar("Result")
-
-START: Final = 120.0
-"""Seconds within which an executor must have taken a first, empty task."""
 
 
 @lru_cache(maxsize=1)
@@ -92,13 +89,13 @@ def _heard_by(log: IO[bytes]) -> Iterator[None]:
         os.close(own)
 
 
-def first_task(context: Any) -> None:  # noqa: ANN401
+def first_task(context: Any, *, seconds: float = 120.0) -> None:  # noqa: ANN401
     """Wait for an executor, and see that it has this program.
 
     Raises
     ------
     SetupError
-        When none has answered within `START` seconds, or it lacks the program.
+        When none has answered within so many seconds, or it lacks the program.
     """
     done: list[tuple[str, str]] = []
     lost: list[BaseException] = []
@@ -111,14 +108,14 @@ def first_task(context: Any) -> None:  # noqa: ANN401
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    end = time.monotonic() + START
+    end = time.monotonic() + seconds
     while asking.is_alive() and time.monotonic() < end:
         asking.join(0.1)  # short, so that a signal is heard
     here = _version(0)
     wanted = say("{engine} on Python {python}", engine=here[0], python=here[1])
     if asking.is_alive():
         context.cancelAllJobs()
-        what = say("no executor has taken a task within {start:g} s", start=START)
+        what = say("no executor has taken a task within {start:g} s", start=seconds)
         remedy = "see that workers run and have the memory that is asked for"
         raise SetupError(Fault("--master", what, remedy=remedy))
     if lost:
