@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.policy import Policy
+from incentive_engine.data import memory
 from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
@@ -31,9 +31,6 @@ from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, OUTCOMES
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say
-
-ROWS: Final = 2_000_000
-"""Rows of a table that are looked at; of a larger one, so many spread over all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +96,7 @@ class _Look:
 
     @classmethod
     def at(cls, source: Source, columns: set[str]) -> _Look:
-        rows, whole = source.sample(columns, ROWS)
+        rows, whole = source.sample(columns, memory.MEMORY.checked_rows)
         return cls(source=source, rows=rows, whole=whole)
 
     @property

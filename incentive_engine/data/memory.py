@@ -21,6 +21,9 @@ class MemoryParams(Knobs):
     rows: int = knob(1 << 18, 1, 1 << 40)
     """Rows of a table that is read in blocks: with twenty columns of numbers, some tens of
     megabytes."""
+    checked_rows: int = knob(2_000_000, 1, 1 << 40)
+    """Rows of a table that are looked at before a campaign; of a larger one, so many spread over
+    all of it."""
     head: int = knob(1 << 22, 1_000, 1 << 40)
     """Bytes of a CSV file of which a sample of rows is taken."""
     scored_users: int = knob(1 << 18, 1, 1 << 40)

@@ -13,7 +13,8 @@ from incentive_engine.config.inputs import Sample
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data.campaign_check import ROWS, check_campaign
+from incentive_engine.data import memory
+from incentive_engine.data.campaign_check import check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
@@ -60,7 +61,7 @@ def _tables(policy: Policy) -> tuple[Text, ...]:
         if policy.history is not None and policy.history.logs:
             both = {"users": users, "trial": trial}
             named = {name: table for name, table in both.items() if table is not None}
-            history = check_history(policy, named, at_most=ROWS)
+            history = check_history(policy, named, at_most=memory.MEMORY.checked_rows)
     faults = [*chain.from_iterable(table.faults for table in tables), *history.faults]
     if faults:
         raise DataError(*dict.fromkeys(faults))
