@@ -48,7 +48,6 @@ from incentive_engine.studio.pages import (
 )
 from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.studio.visit import (
-    SPOKEN,
     Studio,
     Visit,
     back,
@@ -175,7 +174,11 @@ def speak(visit: Visit) -> Response:
     answer = back(visit.field("back"))
     if visit.field("lang") in LANGUAGES:
         answer.set_cookie(
-            SPOKEN, visit.field("lang"), max_age=10**8, httponly=True, samesite="strict"
+            Visit.LANGUAGE_COOKIE,
+            visit.field("lang"),
+            max_age=10**8,
+            httponly=True,
+            samesite="strict",
         )
     return answer
 

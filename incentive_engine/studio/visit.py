@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -27,9 +27,6 @@ from incentive_engine.workflow.studio.folder import Folder
 from incentive_engine.workflow.studio.run_view import Verifier
 from incentive_engine.workflow.studio.running import RunningCampaigns
 from incentive_engine.workflow.studio.warm_plans import WarmPlans
-
-SPOKEN: Final = "incentive-studio-lang"
-"""The cookie of the language."""
 
 
 @dataclass(kw_only=True)
@@ -55,6 +52,8 @@ class Visit:
     form
         Fields of a form, or of a call's JSON; empty for what only looks.
     """
+
+    LANGUAGE_COOKIE: ClassVar = "incentive-studio-lang"
 
     request: Request
     studio: Studio
@@ -237,7 +236,7 @@ def wants_json(request: Request) -> bool:
 
 def spoken(request: Request) -> Code:
     """Return the language of a person's choice, or else of the browser."""
-    chosen = request.cookies.get(SPOKEN)
+    chosen = request.cookies.get(Visit.LANGUAGE_COOKIE)
     for code in LANGUAGES:
         if chosen == code:
             return code

@@ -16,9 +16,6 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.report.titles import Named
 from incentive_engine.workflow.studio.form import (
-    INSIDE,
-    ITEMS,
-    LEFT_TO_TEXT,
     FormField,
     FormSection,
     field_words,
@@ -35,12 +32,12 @@ def draft_of(file: Path) -> PolicyDraft:
 
 
 def form_keys() -> tuple[tuple[str, str], ...]:
-    models: tuple[type[BaseModel], ...] = (Policy, *INSIDE, *ITEMS)
+    models: tuple[type[BaseModel], ...] = (Policy, *FormSection.SINGLE, *FormSection.LISTED)
     return tuple(
         (model.__name__, name)
         for model in models
         for name in model.model_fields
-        if name not in LEFT_TO_TEXT
+        if name not in FormSection.LEFT_TO_TEXT
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal, get_args, get_origin
+from typing import ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -34,23 +34,6 @@ from incentive_engine.errors import Fault
 from incentive_engine.language import Code
 
 Kind = Literal["text", "choice", "switch"]
-LEFT_TO_TEXT: Final = frozenset({"version", "history", "titles", "signature", "columns"})
-"""Fields that only the text has: nobody changes them often, and they are long."""
-INSIDE: Final[tuple[type[BaseModel], ...]] = (
-    Approval,
-    Budget,
-    Campaign,
-    Data,
-    Features,
-    Objective,
-)
-ITEMS: Final[Mapping[type[BaseModel], str]] = {
-    Offer: "{id: off10, face_value: 10}",
-    WeightFactor: "{column: tier, values: {gold: 2}}",
-    Eligibility: "{offers: [], where: {}}",
-    Limit: "{name: new limit, sum: cost, at_most: 50%}",
-}
-"""What a list of models begins a new item with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +82,20 @@ class FormSection:
         Whether it is an item, which can be removed.
     """
 
+    LEFT_TO_TEXT: ClassVar = frozenset({"version", "history", "titles", "signature", "columns"})
+    """Fields that only the text has: nobody changes them often, and they are long."""
+    SINGLE: ClassVar[tuple[type[BaseModel], ...]] = (
+        Approval, Budget, Campaign, Data, Features, Objective,
+    )  # fmt: skip
+    """Models that are a section each."""
+    LISTED: ClassVar[Mapping[type[BaseModel], str]] = {
+        Offer: "{id: off10, face_value: 10}",
+        WeightFactor: "{column: tier, values: {gold: 2}}",
+        Eligibility: "{offers: [], where: {}}",
+        Limit: "{name: new limit, sum: cost, at_most: 50%}",
+    }
+    """Models that are a section for each item of a list, and what a new one begins with."""
+
     loc: str
     path: str
     model: str
@@ -137,11 +134,11 @@ class _Form:
         fields: list[FormField] = []
         sections: list[FormSection] = []
         for key, field in model.model_fields.items():
-            if key in LEFT_TO_TEXT:
+            if key in FormSection.LEFT_TO_TEXT:
                 continue
             place, value = (*loc, key), content.get(key)
             inner = bare(field.rebuild_annotation())
-            if isinstance(inner, type) and issubclass(inner, BaseModel) and inner in INSIDE:
+            if isinstance(inner, type) and inner in FormSection.SINGLE:
                 sections.append(self.section(inner, value, place, name=key))
             elif (of := _item_of(inner)) is not None:
                 sections.append(self._list(of, value, place, name=key, model=model))
@@ -157,7 +154,8 @@ class _Form:
         self, of: type[BaseModel], value: object, loc: Loc, *, name: str, model: type[BaseModel]
     ) -> FormSection:
         items = value if isinstance(value, list) else []
-        added = ((*loc, len(items)), ITEMS[of]) if items else (loc, f"[{ITEMS[of]}]")
+        new = FormSection.LISTED[of]
+        added = ((*loc, len(items)), new) if items else (loc, f"[{new}]")
         return FormSection(
             loc=_json(loc), path=dotted(loc), model=model.__name__, name=name, written=bool(items),
             sections=tuple(
@@ -189,7 +187,7 @@ class _Form:
 def _item_of(kind: object) -> type[BaseModel] | None:
     """Return the model whose items a list holds; None where it is none of the form's."""
     args = get_args(kind)
-    return args[0] if get_origin(kind) is tuple and args[0] in ITEMS else None
+    return args[0] if get_origin(kind) is tuple and args[0] in FormSection.LISTED else None
 
 
 def _label(item: object, index: int) -> str:
@@ -211,7 +209,7 @@ def _json(loc: Loc) -> str:
 @cache
 def field_words(code: Code) -> Mapping[tuple[str, str], tuple[str, str]]:
     """Return title and help of each field of the form in a language, by model and name."""
-    every: tuple[type[BaseModel], ...] = (Policy, *INSIDE, *ITEMS)
+    every: tuple[type[BaseModel], ...] = (Policy, *FormSection.SINGLE, *FormSection.LISTED)
     models = {model.__name__: model for model in every}
     words = {
         (name, field): (field.replace("_", " "), text)
