@@ -35,7 +35,6 @@ from incentive_engine.live.ledger.commands import (
     standing,
 )
 from incentive_engine.live.ledger.records import (
-    LIVE,
     POOL_EMPTY,
     Action,
     Claims,
@@ -96,7 +95,7 @@ class Book:
     def add(self, decision: Decision) -> None:
         """Take a decision that a store has read."""
         self.decisions[decision.seq] = decision
-        if decision.state in LIVE:
+        if decision.is_live:
             self.live[decision.user_id] = decision.seq
 
     @property
@@ -348,7 +347,7 @@ def _held(book: Book, user_id: str) -> Decision | None:
     if seq is None:
         return None
     decision = _expire_if_due(book, book.decisions[seq])
-    return decision if decision.state in LIVE else None
+    return decision if decision.is_live else None
 
 
 def _answered(book: Book, key: bytes, digest: bytes) -> Answer | None:

@@ -33,10 +33,6 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-LIVE: Final = frozenset({State.RESERVED, State.REDEEMED})
-"""A user has at most one decision in these states: a plan gives each user one offer at most."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskMargin:
     """The margin that a budget at risk keeps for what is open.
@@ -163,6 +159,11 @@ class Decision(NamedTuple):
     prices_version: int
     propensity: float
     last: int
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the user has it: one at most, as a plan gives each user one offer at most."""
+        return self.state in {State.RESERVED, State.REDEEMED}
 
     @property
     def variance(self) -> int:

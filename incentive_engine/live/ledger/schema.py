@@ -79,10 +79,6 @@ class Query(StrEnum):
     NEWEST_PRICES = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
 
 
-DUE: Final = 2_000
-"""Reservations that a batch expires at most; the next one goes on."""
-
-
 def scripts_from(version: int, where: str) -> tuple[str, ...]:
     """Return the scripts that bring a ledger of a version up to date; 0 is an empty one.
 

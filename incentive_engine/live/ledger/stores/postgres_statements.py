@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from incentive_engine.live.ledger.schema import DECISION, DUE, Query
+from incentive_engine.live.ledger.schema import DECISION, Query
 from incentive_engine.live.ledger.stores.postgres_pipeline import bytes_of, text_of
+from incentive_engine.live.ledger.stores.store import Needs
 
 STATEMENTS: Final = {
     "begin": "BEGIN",
@@ -25,7 +26,8 @@ STATEMENTS: Final = {
         f"UNION ALL SELECT {DECISION}, FALSE FROM decisions "
         "WHERE user_id = ANY($2) AND state IN ('reserved', 'redeemed') "
         f"UNION ALL (SELECT {DECISION}, TRUE FROM decisions WHERE state = 'reserved' "
-        f"AND expires_at <= greatest($3, (SELECT at FROM head)) ORDER BY expires_at LIMIT {DUE})"
+        "AND expires_at <= greatest($3, (SELECT at FROM head)) "
+        f"ORDER BY expires_at LIMIT {Needs.MOST_DUE})"
     ),
     "named": f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1)",  # noqa: S608 - likewise
     "newest": Query.NEWEST_PRICES,

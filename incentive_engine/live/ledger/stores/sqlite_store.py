@@ -23,7 +23,6 @@ from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
 from incentive_engine.live.ledger.schema import (
     DECISION,
-    DUE,
     VERSION,
     Query,
     scripts_from,
@@ -60,7 +59,7 @@ class SQLiteStore:
     BY_SEQ: ClassVar = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
     RUN_OUT: ClassVar = (
         f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
-        f"AND expires_at <= ? ORDER BY expires_at LIMIT {DUE}"
+        f"AND expires_at <= ? ORDER BY expires_at LIMIT {Needs.MOST_DUE}"
     )
 
     def __init__(self, path: Path, terms: Terms, *, secret: bytes) -> None:

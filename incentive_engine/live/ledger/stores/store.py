@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
@@ -61,6 +61,9 @@ class Terms:
 @dataclass(slots=True, kw_only=True)
 class Needs:
     """What a batch of commands names."""
+
+    MOST_DUE: ClassVar = 2_000
+    """Reservations that a batch expires at most; the next one goes on."""
 
     keys: set[bytes] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
