@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,6 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 Ends = npt.NDArray[Any]
 
-WORD: Final = 8
-"""Bytes of a word."""
-
 
 @compiled
 def hash_texts(ends: Ends, content: Bytes, state: Words, hashed: Words) -> None:
@@ -23,15 +20,16 @@ def hash_texts(ends: Ends, content: Bytes, state: Words, hashed: Words) -> None:
 
     `state` is what `hashing.state_of` gives for a key.
     """
+    word_size = 8  # bytes
     for place in range(len(hashed)):
         start, stop = ends[place], ends[place + 1]
         a, b, c, d = state[0], state[1], state[2], state[3]
         # in the loop itself: a function of one text would take half as long again
-        for at in range(start, stop - WORD + 1, WORD):
-            word = _word(content, at, WORD)
+        for at in range(start, stop - word_size + 1, word_size):
+            word = _word(content, at, word_size)
             a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)
             a ^= word
-        left = (stop - start) % WORD
+        left = (stop - start) % word_size
         # the last word holds what is left, and the lowest byte of the size
         word = _word(content, stop - left, left) | np.uint64(stop - start) << np.uint64(56)
         a, b, c, d = _mixed_words(a, b, c, d ^ word, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import ClassVar, Protocol
 
 from incentive_engine.config import Policy
 from incentive_engine.config.history import ANY, Declaration, History
@@ -18,10 +18,6 @@ from incentive_engine.features.logs.log import LogCounts
 from incentive_engine.features.logs.moments import MomentRows, read_rows
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.language import say
-
-COVERED: Final = 0.95
-"""Share of a window that a log must hold at the earliest moment: its first event says when it
-begins only about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +33,10 @@ class FeaturePlan:
     delay
         Microseconds.
     """
+
+    LEAST_COVERED: ClassVar = 0.95
+    """Share of a window that a log must hold at the earliest moment: its first event says when it
+    begins only about."""
 
     columns: tuple[HistoryColumn, ...]
     offer_categories: Mapping[str, tuple[str, ...]]
@@ -153,7 +153,7 @@ def _standard(
         categories=any(own.category is not None for own in history.logs),
         offer_categories=any(offer.categories for offer in policy.offers),
         # a window counts as held from that share of its length on
-        span=round((earliest - _begins(log, ANY)) / COVERED),
+        span=round((earliest - _begins(log, ANY)) / FeaturePlan.LEAST_COVERED),
     )
     if not content.kinds:
         what = say(
@@ -183,7 +183,7 @@ def _long_windows(
         begins = max(_begins(log, kind) for kind in declaration.kinds)
         covered = earliest - begins
         for window in declaration.within or ():
-            if covered < COVERED * window.micros:
+            if covered < FeaturePlan.LEAST_COVERED * window.micros:
                 where = policy.locate(("history", "features", index, "within"))
                 what = say(
                     "{window} is longer than the log at the earliest moment ({moment}), "

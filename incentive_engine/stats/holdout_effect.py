@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ import numpy.typing as npt
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
-
-LEAST: Final = 2
-"""Users of either kind that a stratum needs; smaller ones stand together."""
 
 
 def difference_from_holdout(
@@ -68,7 +65,7 @@ def difference_from_holdout(
     if covariates is not None:
         outcome = outcome - _explained(outcome, covariates, code * 2 + held)
     others, held_out = (_side(outcome[mine], code[mine], count) for mine in (~held, held))
-    if min(others.users.sum(), held_out.users.sum()) < LEAST:
+    if min(others.users.sum(), held_out.users.sum()) < _Side.FEWEST:
         return interval(0.0, float("inf"))
     share = others.users / others.users.sum()
     used = share > 0
@@ -111,6 +108,9 @@ def _explained(outcome: FloatArray, covariates: FloatArray, group: IntArray) -> 
 class _Side:
     """Users and mean of each stratum, (s,), and the variance within strata of all together."""
 
+    FEWEST: ClassVar = 2
+    """Users of either kind that a stratum needs; smaller ones stand together."""
+
     users: FloatArray
     mean: FloatArray
     variance: float
@@ -132,13 +132,14 @@ def _joined(stratum: IntArray, held: BoolArray) -> IntArray:
     count = int(stratum.max(initial=0)) + 1
     too_few = np.zeros(count, dtype=np.bool_)
     for mine in (~held, held):
-        too_few |= np.bincount(stratum[mine], minlength=count) < LEAST
+        too_few |= np.bincount(stratum[mine], minlength=count) < _Side.FEWEST
     if not too_few.any():
         return stratum
     joined = np.where(too_few[stratum], count, stratum)
     # a stratum without either kind says nothing of the difference, and may not be left out
     together = joined == count
-    if min(int((together & mine).sum()) for mine in (~held, held)) < LEAST and not too_few.all():
+    fewest = min(int((together & mine).sum()) for mine in (~held, held))
+    if fewest < _Side.FEWEST and not too_few.all():
         largest = int(np.bincount(stratum[~too_few[stratum]]).argmax())
         joined = np.where(together, largest, joined)
     return np.unique(joined, return_inverse=True)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,9 @@ class Randomisation:
     odds : (k,) float64
         Odds of each offer against control where it is in reach.
     """
+
+    FEWEST_ROWS: ClassVar = 10
+    """Rows that an arm needs; with fewer, not even an average effect has an error to state."""
 
     arm: IntArray
     weight: FloatArray

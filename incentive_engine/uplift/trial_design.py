@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -26,9 +25,6 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.randomisation import Randomisation, shares
-
-FEWEST_ROWS: Final = 10
-"""Rows that an arm needs; with fewer, not even an average effect has an error to state."""
 
 
 def even_lottery(trial: Trial, rules: Sequence[Eligibility]) -> Randomisation:
@@ -69,7 +65,7 @@ def check_folds(trial: Trial, lottery: Randomisation, folds: Folds) -> None:
                    rows=int(mine.sum()), arm=name, people=people)  # fmt: skip
         faults.append(Fault("trial", what, say("an arm that many users got"), remedy))
     bought = trial.conversion > 0
-    if bought.sum() >= FEWEST_ROWS and _in_one_fold(bought, folds):
+    if bought.sum() >= lottery.FEWEST_ROWS and _in_one_fold(bought, folds):
         what = say("the {rows} conversions belong to {people} users, all in one fold",
                    rows=int(bought.sum()), people=trial.person[bought].nunique())  # fmt: skip
         faults.append(Fault("trial", what, say("conversions of many users"), remedy))
@@ -118,12 +114,12 @@ def reachable(
 
 def _odds(trial: Trial, arm: IntArray, reach: BoolArray) -> FloatArray:
     """Return each offer's rows for one row of control, among the rows in its reach."""
-    faults, odds = [], []
+    faults, odds, fewest = [], [], Randomisation.FEWEST_ROWS
     for j, offer in enumerate(trial.offers):
         treated = int(((arm == j + 1) & reach[:, j]).sum())
         control = int(((arm == 0) & reach[:, j]).sum())
-        if min(treated, control) < FEWEST_ROWS:
-            arm_name = CONTROL if control < FEWEST_ROWS else offer
+        if min(treated, control) < fewest:
+            arm_name = CONTROL if control < fewest else offer
             what = say(
                 "the arm `{arm}` has {rows} rows among the users that may get `{offer}`",
                 arm=arm_name,
@@ -131,7 +127,7 @@ def _odds(trial: Trial, arm: IntArray, reach: BoolArray) -> FloatArray:
                 offer=offer,
             )
             remedy = "leave the offer out of the policy, or bring a trial that tried it"
-            faults.append(Fault("trial", what, say("at least {bound}", bound=FEWEST_ROWS), remedy))
+            faults.append(Fault("trial", what, say("at least {bound}", bound=fewest), remedy))
         odds.append(treated / max(control, 1))
     if faults:
         raise DataError(*faults)

@@ -15,14 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 _unfinished: set[Path] = set()
 """What this process is writing now."""
-
-
-FRESH: Final = 10.0
-"""Seconds within which something new may not have its lock yet."""
 
 
 def unfinished_name(path: Path) -> Path:
@@ -54,9 +50,11 @@ def held(partial: Path) -> Iterator[None]:
 
 def remove_abandoned(path: Path) -> None:
     """Remove what killed processes had begun to write in place of a path."""
+    # seconds within which something new may not have its lock yet
+    fresh = 10.0
     with suppress(OSError):  # a folder that may not be looked into, or is not there yet
         for partial in path.parent.glob(f".{_plain(path.stem)}.????????.partial{path.suffix}"):
-            if time.time() - partial.lstat().st_mtime > FRESH and _is_abandoned(partial):
+            if time.time() - partial.lstat().st_mtime > fresh and _is_abandoned(partial):
                 remove_path(partial)
 
 

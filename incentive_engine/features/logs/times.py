@@ -16,11 +16,10 @@ from incentive_engine.data.row_checks import counted, first_rows
 from incentive_engine.data.tables.arrow import Column, as_numpy, is_missing, is_text, whole
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
+from incentive_engine.language import Text, say
 
 MISSING: Final = np.iinfo(np.int64).max
 """Stands where a time is missing."""
-EXPECTED: Final = "times such as 2026-11-10 20:00 or 2026-11-10T12:00:00Z"
 
 
 def names_zone(column: pa.Array) -> BoolArray:
@@ -54,7 +53,7 @@ def micros_of(column: Column, *, zone: str, where: str, name: str) -> IntArray:
         return np.full(len(column), MISSING)
     if not pa.types.is_timestamp(column.type):
         what = say("`{name}` is of type {type}, which is no time", name=name, type=column.type)
-        raise DataError(Fault(where, what, EXPECTED, "numbers say neither their unit nor zone"))
+        raise _no_times(where, what, "numbers say neither their unit nor zone")
     return _of_timestamps(column, zone)
 
 
@@ -126,8 +125,13 @@ def _of_text(column: pa.Array, *, zone: str, where: str, name: str) -> IntArray:
             counted=counted(int(stray.sum())),
             first=first,
         )
-        raise DataError(Fault(where, what, EXPECTED))
+        raise _no_times(where, what)
     return micros
+
+
+def _no_times(where: str, what: Text, remedy: Text = "") -> DataError:
+    expected = "times such as 2026-11-10 20:00 or 2026-11-10T12:00:00Z"
+    return DataError(Fault(where, what, expected, remedy))
 
 
 def _mask(found: pa.Array) -> npt.NDArray[np.bool_]:
