@@ -21,7 +21,9 @@ import pandas as pd
 import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 
-from incentive_engine.allocation import Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 
 SECONDS = 30.0
 PEERS = ("SCIP", "HIGHS")

@@ -35,8 +35,10 @@ import scipy.sparse as sp
 from ortools.linear_solver.python import model_builder_helper as helper
 from whatif import REGIONS, market, with_budget
 
-from incentive_engine.allocation import Curve, Problem, solve
+from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.params import PLAN
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import MICROS, FloatArray, to_micros
 
 SECONDS = 180.0

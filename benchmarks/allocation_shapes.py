@@ -18,14 +18,9 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from incentive_engine.allocation import (
-    Allocation,
-    LinearLimit,
-    Problem,
-    ratio_limits,
-    solve,
-    sum_limit,
-)
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.errors import InfeasibleError
 
 SECONDS = 120.0

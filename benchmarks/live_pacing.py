@@ -22,12 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from paced_days import DAYS, MINUTES, Caps, Market, course_of, forecast_shape, people
 
-from incentive_engine.allocation import (
-    Choosers,
-    Problem,
-    solve,
-)
-from incentive_engine.allocation.pacing import Moment, Pacer, PacingParams, WarmStart
+from incentive_engine.allocation.pacing.pacer import Moment, Pacer, PacingParams, WarmStart
+from incentive_engine.allocation.plans.choosers import Choosers
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import IntArray
 from incentive_engine.live.forecast import ArrivalForecast
 

@@ -8,13 +8,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from incentive_engine.allocation import (
-    BudgetPool,
-    LinearLimit,
-    Problem,
-    sum_limit,
-)
-from incentive_engine.allocation.pacing import Bounds, room
+from incentive_engine.allocation.limits import LinearLimit, sum_limit
+from incentive_engine.allocation.pacing.room import Bounds, room
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import COST, FACE, ISSUED, FloatArray, IntArray
 from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.records import RiskMargin

@@ -32,7 +32,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.allocation import build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.data.scores import holdout_of, read_scores
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions, read_policy

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.shards.spread import in_shards
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.spark.executors import Spark
 

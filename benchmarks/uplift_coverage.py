@@ -23,8 +23,10 @@ from pathlib import Path
 import numpy as np
 from uplift_markets import MARKETS, Market, draw_people, logged_trial, policy_of
 
-from incentive_engine.allocation import Allocation, BudgetPool, Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import Allocation, solve
 from incentive_engine.allocation.plans.rule import rehearse
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.config import Policy
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
 from incentive_engine.uplift.doubly_robust.plan_value import valued

@@ -16,7 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation import BudgetPool, Curve, CurvePoint, Problem, solve, sum_limit
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import BudgetPool, Problem
 
 OFFERS, REGIONS = 10, 20
 SHARES = (0.02, 0.9)

@@ -27,7 +27,10 @@ from typing import TYPE_CHECKING, Any
 from incentive_engine.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from incentive_engine.allocation import Certificate, FrozenPolicy, OfferChoice, Prices, User
+    from incentive_engine.allocation.certificate import Certificate
+    from incentive_engine.allocation.decisions.decision import OfferChoice
+    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+    from incentive_engine.allocation.decisions.user_attributes import User
     from incentive_engine.config import Policy
     from incentive_engine.config.offer import Offer
     from incentive_engine.config.policy import Budget, Limit
@@ -89,7 +92,10 @@ __all__ = [
 _named = on_demand(
     __name__,
     {
-        "allocation": ("Certificate", "FrozenPolicy", "OfferChoice", "Prices", "User"),
+        "allocation.certificate": ("Certificate",),
+        "allocation.decisions.decision": ("OfferChoice",),
+        "allocation.decisions.frozen_policy": ("FrozenPolicy", "Prices"),
+        "allocation.decisions.user_attributes": ("User",),
         "config": ("Policy",),
         "config.offer": ("Offer",),
         "config.policy": ("Budget", "Limit"),

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incentive_engine.allocation import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.config import Policy
 from incentive_engine.config import load_policy as load_document
 from incentive_engine.data.sources import read_table

@@ -8,9 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.allocation.pacing import (
-    Hold,
-)
+from incentive_engine.allocation.pacing.room import Hold
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import MICROS, FloatArray

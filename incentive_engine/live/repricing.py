@@ -12,16 +12,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow.parquet as pq
 
-from incentive_engine.allocation import Choosers, build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.pacing import (
-    Bounds,
-    Moment,
-    Pacer,
-    WarmStart,
-    foresight,
-    room,
-)
+from incentive_engine.allocation.pacing.foresight import foresight
+from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart
+from incentive_engine.allocation.pacing.room import Bounds, room
+from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
 from incentive_engine.domain import FACE, ISSUED, MICROS, Reason

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from incentive_engine.allocation import build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.language import Message, say

@@ -125,7 +125,7 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     if change.prices is None or (current is not None and current.published >= at):
         campaign.obey(replace(change, prices=None))
         return
-    from incentive_engine.allocation.pacing import WarmStart
+    from incentive_engine.allocation.pacing.pacer import WarmStart
     from incentive_engine.live.repricing import Current
 
     campaign.obey(change)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incentive_engine.allocation import Problem, build_problem
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.data.scores import ScoreTable

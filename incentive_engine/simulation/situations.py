@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario
 from incentive_engine.data.columns.frame_rows import rows_matching

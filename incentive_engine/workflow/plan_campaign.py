@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from incentive_engine.allocation import (
+from incentive_engine.allocation.budgets.limit_cost import gains_without
+from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.plans.margins import margins
+from incentive_engine.allocation.plans.plan import (
     Allocation,
-    FrozenPolicy,
-    Problem,
     freeze_prices,
-    gains_without,
-    margins,
     propensities,
     reasons,
-    smallest_budgets,
     solve,
 )
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.trials.holdout import held_shares

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.scores import ScoreTable, holdout_of, read_scores

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import BudgetPool, LinearLimit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.problem import BudgetPool, Problem
 
 REGIONS = 20
 TIERS = 3

@@ -7,18 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from incentive_engine.allocation import (
-    Allocation,
-    BudgetPool,
-    LinearLimit,
-    Problem,
-    ratio_limits,
-    solve,
-    sum_limit,
-)
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.plans.plan import Allocation, solve
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.sweep import tally
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.errors import InfeasibleError
 
 CELLS = 3

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import Problem, build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import ConfigError

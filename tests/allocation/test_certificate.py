@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Allocation, LinearLimit, Problem, choices_at, solve
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.plans.choosers import choices_at
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray, to_micros
 
 from .campaign import campaign

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Problem, sum_limit
 from incentive_engine.allocation.dual.core import build_core
 from incentive_engine.allocation.dual.near_tie_model import classes_of
+from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.problem import Problem
 
 
 @pytest.mark.parametrize("seed", range(5))

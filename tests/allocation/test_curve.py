@@ -8,16 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import (
-    Curve,
-    CurvePoint,
-    Problem,
-    SolveParams,
-    largest_budget,
-    price_of_safety,
-    solve,
-    sum_limit,
-)
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
+from incentive_engine.allocation.budgets.mandate import largest_budget
+from incentive_engine.allocation.budgets.safety import price_of_safety
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 
 from .campaign import campaign, with_budget
 

@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import (
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.decisions.decision import OfferChoice, decide
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.plans.margins import margins
+from incentive_engine.allocation.plans.plan import (
     Allocation,
-    FrozenPolicy,
-    OfferChoice,
-    Prices,
-    User,
-    build_problem,
-    decide,
     freeze_prices,
-    margins,
     propensities,
     reasons,
     solve,

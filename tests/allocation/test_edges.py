@@ -6,15 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from incentive_engine.allocation import (
-    LinearLimit,
-    Problem,
-    ratio_limits,
-    reasons,
-    response_curve,
-    solve,
-    sum_limit,
-)
+from incentive_engine.allocation.budgets.curve import response_curve
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.plans.plan import reasons, solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import Reason
 from incentive_engine.errors import ConfigError, DataError, InfeasibleError
 

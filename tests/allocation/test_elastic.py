@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.infeasible.conflict import conflict, relax
 from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import to_micros
 
 USERS, OFFERS = 300, 8

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from incentive_engine.allocation import LinearLimit, Problem, SolveParams, solve, sum_limit
 from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.programs.cp_sat import Selection
-from incentive_engine.allocation.params import PLAN, RelaxationParams
+from incentive_engine.allocation.limits import LinearLimit, sum_limit
+from incentive_engine.allocation.params import PLAN, RelaxationParams, SolveParams
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import InfeasibleError
 

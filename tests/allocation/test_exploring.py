@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import Problem, build_problem, smallest_budgets, solve
+from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable

@@ -12,19 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from incentive_engine.allocation import (
-    Allocation,
-    Breakdown,
-    BudgetPool,
-    Problem,
-    frontier,
-    solve,
-    sum_limit,
-)
 from incentive_engine.allocation.budgets.curve import Curve
-from incentive_engine.allocation.budgets.efficient_steps import steps_by_price
+from incentive_engine.allocation.budgets.efficient_steps import Breakdown, steps_by_price
+from incentive_engine.allocation.budgets.frontier import frontier
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
 from incentive_engine.allocation.budgets.sampled_curve import sums_by_group
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.errors import InfeasibleError
 
 from .campaign import campaign

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.errors import InfeasibleError
 
 from .campaign import campaign

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation import LinearLimit, Problem, solve, sum_limit
+from incentive_engine.allocation.limits import LinearLimit, sum_limit
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 
 from .shuffling import solved, solved_in_both_orders
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from incentive_engine.allocation import Problem, solve
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.errors import InfeasibleError
 
 from .problems import best_by_brute_force, draw_problem

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import incentive_engine as ie
-from incentive_engine.allocation import build_problem, rule_of, with_budget_of
+from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
+from incentive_engine.allocation.build import build_problem
 
 USERS = 12
 LIMITS: dict[str, dict[str, Any]] = {

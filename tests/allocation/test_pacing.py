@@ -7,18 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Allocation, BudgetPool, Choosers, Problem, solve, sum_limit
-from incentive_engine.allocation.pacing import (
-    Bounds,
-    Hold,
-    Moment,
-    Pacer,
-    PacingParams,
-    WarmStart,
-    foresight,
-    room,
-    volume,
-)
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.pacing.foresight import foresight
+from incentive_engine.allocation.pacing.pacer import Moment, Pacer, PacingParams, WarmStart
+from incentive_engine.allocation.pacing.room import Bounds, Hold, room
+from incentive_engine.allocation.pacing.volume import volume
+from incentive_engine.allocation.plans.choosers import Choosers
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import COST, ISSUED
 from incentive_engine.errors import ConfigError
 

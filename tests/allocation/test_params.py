@@ -6,8 +6,14 @@ from dataclasses import fields
 
 import pytest
 
-from incentive_engine.allocation import PriceStatus, SolveParams, solve
-from incentive_engine.allocation.params import CurveParams, LinearParams, RelaxationParams
+from incentive_engine.allocation.params import (
+    CurveParams,
+    LinearParams,
+    RelaxationParams,
+    SolveParams,
+)
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.solver_report import PriceStatus
 from incentive_engine.errors import ConfigError
 
 from .campaign import campaign

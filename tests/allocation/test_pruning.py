@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.pruning import drop_useless
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
 from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BoolArray, FloatArray
 
 USERS, CELLS = 6_000, 40

@@ -8,7 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from incentive_engine.allocation import BudgetPool, Problem, smallest_budgets, sum_limit
+from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import Columns, FloatArray, to_micros
 
 SEEDS = st.integers(0, 10**6)

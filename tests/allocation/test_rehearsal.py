@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import BudgetPool, Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
+from incentive_engine.allocation.problem import BudgetPool, Problem
 
 
 def problem_of(value: np.ndarray, cost: np.ndarray, budget: float) -> Problem:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Allocation, BudgetPool, Problem, response_curve, solve
+from incentive_engine.allocation.budgets.curve import response_curve
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import MICROS
 
 from .campaign import campaign, with_budget

@@ -5,16 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import (
-    Breakdown,
-    BudgetPool,
-    Curve,
-    Problem,
-    group_sums,
-    sum_limit,
-    swept_points,
-)
+from incentive_engine.allocation.budgets.curve import Curve
+from incentive_engine.allocation.budgets.efficient_steps import Breakdown
+from incentive_engine.allocation.budgets.sampled_curve import group_sums, swept_points
+from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.params import CurveParams
+from incentive_engine.allocation.problem import BudgetPool, Problem
 
 
 def campaign(users: int, amount: float) -> Problem:

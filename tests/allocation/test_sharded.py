@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Problem, solve, sum_limit
+from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.params import PLAN
-from incentive_engine.allocation.plans.plan import solve_population
+from incentive_engine.allocation.plans.plan import solve, solve_population
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import mapped as mapping
@@ -26,6 +26,7 @@ from incentive_engine.allocation.population.shards.mapped import (
 )
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import in_shards
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.data import memory
 from incentive_engine.data.memory import MemoryParams
 from incentive_engine.errors import DataError, InfeasibleError, SetupError

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation import Problem
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.problem import Problem
 
 from .campaign import campaign
 

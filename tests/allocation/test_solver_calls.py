@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from incentive_engine.allocation import solve
 from incentive_engine.allocation.dual import near_tie_model
 from incentive_engine.allocation.dual.linear_program import (
     LinearAnswer,
@@ -17,6 +16,7 @@ from incentive_engine.allocation.dual.linear_program import (
     solve_lp,
 )
 from incentive_engine.allocation.params import LinearParams
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.errors import SolverError
 from incentive_engine.parallel import interruptible
 

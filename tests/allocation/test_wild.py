@@ -8,7 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation import Allocation, LinearLimit, Problem, solve
+from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray, to_micros
 
 from .shuffling import solved, solved_in_both_orders

@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation import BudgetPool, LinearLimit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import MICROS, to_micros
 
 CELLS = 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from incentive_engine.allocation import LinearLimit, Problem, ratio_limits, sum_limit
+from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray
 
 

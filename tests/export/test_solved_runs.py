@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation import (
+from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.plans.margins import margins
+from incentive_engine.allocation.plans.plan import (
     Allocation,
-    FrozenPolicy,
-    Problem,
-    build_problem,
     freeze_prices,
-    margins,
     propensities,
     reasons,
-    smallest_budgets,
     solve,
 )
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import draw_holdout, held_shares

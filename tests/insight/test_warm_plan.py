@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from incentive_engine.allocation import solve
 from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config import Policy
 from incentive_engine.config.document.loading import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable, holdout_of

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from allocation.campaign import campaign
-from incentive_engine.allocation import solve
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.errors import DataError, SetupError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions

@@ -28,7 +28,7 @@ def test_planning_loads_no_library_that_only_learning_needs(module: str) -> None
 
 def test_deciding_for_one_user_loads_no_solver() -> None:
     lines = (
-        "import sys; from incentive_engine.allocation import FrozenPolicy, User, decide; "
+        "import sys; from incentive_engine import FrozenPolicy, User, decide; "
         "print([name for name in ('ortools', 'numba', 'pandas') if name in sys.modules])"
     )
     command = [sys.executable, "-c", lines]

@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.choosers import Choosers
+from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.domain import ChoiceArray, IntArray
 

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from incentive_engine.allocation.dual.lagrangian import Point
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.pacing.room import Bounds
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.population.choosers import Choosers
+from incentive_engine.allocation.plans.choosers import Choosers
+from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.users import Users
 from incentive_engine.config.knobs import Knobs, knob
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 
@@ -171,18 +174,11 @@ class Pacer:
             some = systematic_sample(coming, params.users)
             each = len(some) / (expected * thirst)
             crowd = self.choosers.users.take(some)
-            bound = rows.with_bounds(lower * each, upper * each)
-            solving = SolveParams(price_gap=params.tight)
-            # relative half width of the box around the former prices in which new ones are sought
-            # first
-            narrow = 0.3
-            optimum = find_prices(crowd, bound, start=now, radius=narrow, params=solving)
-            # floors that those to come cannot reach: what they can is enough
-            if optimum.impossible:
-                bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
-                optimum = find_prices(crowd, bound, params=solving)
-            now = optimum.point.prices
-            per_user = rows.usage(optimum.point.table) / len(some)
+            point = lowest_within(
+                crowd, rows.with_bounds(lower * each, upper * each), now, gap=params.tight
+            )
+            now = point.prices
+            per_user = rows.usage(point.table) / len(some)
         named = self._named(now)
         capped = dict(zip(rows.names, upper.tolist(), strict=True))
         return Repriced(
@@ -258,6 +254,26 @@ class Pacer:
             most=params.most,
         )
         return self.forecast * scale * (1.0 - min(moment.shares[-1], 1.0))
+
+
+def lowest_within(users: Users, rows: LimitRows, start: FloatArray, *, gap: float) -> Point:
+    """Return the dual's minimum; floors that the users cannot reach count for nothing.
+
+    Parameters
+    ----------
+    rows
+        The limits, with what is left of them.
+    start
+        (L,) float64, the former prices, around which the search begins.
+    gap
+        Relative gap of the dual at which prices are good enough.
+    """
+    params = SolveParams(price_gap=gap)
+    optimum = find_prices(users, rows, start=start, params=params)
+    if optimum.impossible:
+        without_floors = rows.with_bounds(np.full(len(start), -np.inf), rows.upper)
+        optimum = find_prices(users, without_floors, params=params)
+    return optimum.point
 
 
 def systematic_sample(places: IntArray, most: int) -> IntArray:

@@ -20,9 +20,9 @@ from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.pruning import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.plans.at_risk import plan_at_risk
+from incentive_engine.allocation.plans.choosers import choices_at, offers_of
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.plans.split_plan import Relaxed
-from incentive_engine.allocation.population.choosers import choices_at, offers_of
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
 from incentive_engine.allocation.population.population import Population

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.population.choosers import Choosers, choices_at
+from incentive_engine.allocation.plans.choosers import Choosers, choices_at
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable

@@ -11,21 +11,19 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.allocation import (
-    PAGE,
-    Allocation,
-    Breakdown,
-    Curve,
-    CurvePoint,
-    Frontier,
-    Problem,
-    frontier,
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
+from incentive_engine.allocation.budgets.efficient_steps import Breakdown
+from incentive_engine.allocation.budgets.frontier import Frontier, frontier
+from incentive_engine.allocation.budgets.other_budget import with_budget_of
+from incentive_engine.allocation.budgets.sampled_curve import (
+    SweptPoint,
     group_sums,
     sums_by_group,
     swept_points,
-    with_budget_of,
 )
-from incentive_engine.allocation.budgets.sampled_curve import SweptPoint
+from incentive_engine.allocation.params import PAGE
+from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import Source

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from incentive_engine.allocation import (
-    Curve,
-    CurvePoint,
-    LimitReport,
-    Problem,
-    SafetyPoint,
-    build_problem,
-    price_of_safety,
-    rule_of,
-    with_budget_of,
-)
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
+from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
+from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.certificate import LimitReport
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import ConfigError, Fault

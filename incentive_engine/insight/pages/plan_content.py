@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from incentive_engine.allocation import SafetyPoint, rule_of
+from incentive_engine.allocation.budgets.other_budget import rule_of
+from incentive_engine.allocation.budgets.safety import SafetyPoint
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.insight.budget.chosen_pairs import share_of

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from incentive_engine.allocation import build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.errors import InfeasibleError

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from incentive_engine.allocation import Allocation, Problem, build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import Allocation, solve
 from incentive_engine.allocation.plans.rule import rehearse
-from incentive_engine.allocation.problem import Question
+from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from incentive_engine.allocation import Allocation, build_problem, gain_of_all
+from incentive_engine.allocation.budgets.limit_cost import gain_of_all
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.plans.plan import Allocation
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import CurvePoint
+from incentive_engine.allocation.budgets.curve import CurvePoint
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import Fault
 from incentive_engine.insight.budget.study import LimitCost, Study

@@ -11,8 +11,11 @@ from typing import Self
 import numpy as np
 import pyarrow.parquet as pq
 
-from incentive_engine.allocation import Choosers, Problem, SolveParams, build_problem, find_prices
-from incentive_engine.allocation.pacing import systematic_sample, volume
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.pacing.pacer import lowest_within, systematic_sample
+from incentive_engine.allocation.pacing.volume import volume
+from incentive_engine.allocation.plans.choosers import Choosers
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
@@ -110,13 +113,9 @@ class Rest:
         each = len(self._some) / self.users
         # relative gap of the dual at which prices are good enough
         tight = 1e-6
-        crowd, params = self._crowd.users, SolveParams(price_gap=tight)
-        bound = rows.with_bounds(lower * each, upper * each)
-        optimum = find_prices(crowd, bound, start=now, params=params)
-        if optimum.impossible:  # floors that those to come cannot reach: what they can is enough
-            bound = rows.with_bounds(np.full(len(now), -np.inf), upper * each)
-            optimum = find_prices(crowd, bound, params=params)
-        return dict(zip(rows.names, optimum.point.prices.tolist(), strict=True))
+        bounded = rows.with_bounds(lower * each, upper * each)
+        lowest = lowest_within(self._crowd.users, bounded, now, gap=tight).prices
+        return dict(zip(rows.names, lowest.tolist(), strict=True))
 
     def outlook(self, prices: Mapping[str, float], *, worthless: str | None = None) -> Outlook:
         """Return what the rest of the campaign brings at some prices.

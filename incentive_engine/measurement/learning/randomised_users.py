@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import read_table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable

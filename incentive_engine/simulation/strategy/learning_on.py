@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from incentive_engine.allocation import build_problem
+from incentive_engine.allocation.build import build_problem
 from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot

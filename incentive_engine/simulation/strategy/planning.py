@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from incentive_engine.allocation import Allocation, Problem, SolveParams, build_problem, solve
+from incentive_engine.allocation.build import build_problem
+from incentive_engine.allocation.params import SolveParams
+from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.columns.conditions import matches

@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from incentive_engine.allocation import choices_at, margins
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.plans.choosers import choices_at
+from incentive_engine.allocation.plans.margins import margins
 from incentive_engine.allocation.plans.plan import propensities, reasons
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.allocation.score_rows import ScoreRows, StateRows
