@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).parents[1]
 SOURCES: Final = (
     "domain.py",
     "errors.py",
+    "knobs.py",
     "on_demand.py",
     "language",
     "jit.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.config.knobs import Knobs, knob
+from incentive_engine.knobs import Knobs, knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,12 @@ import pyarrow.parquet as pq
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
 from incentive_engine.allocation.decisions.user_attributes import User
-from incentive_engine.data.hashing import hash_ids, state_of
+from incentive_engine.data.hashing import Words, hash_ids, state_of
+from incentive_engine.data.hashing_kernel import Bytes, hash_texts
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.domain import IntArray, Reason, score_column
-from incentive_engine.live.lookup import find_row
+from incentive_engine.jit import compiled
 from incentive_engine.run.format import parts_of
 
 
@@ -111,7 +112,7 @@ class RunPopulation:
     def row_of(self, user_id: int | str) -> int | None:
         """Return where a user stands in the run's tables; None for an unknown one."""
         content = np.frombuffer(str(user_id).encode(), dtype=np.uint8)
-        row = find_row(self._hashes, self._rows, self._ends, self._ids, content, self.STATE)
+        row = _find_row(self._hashes, self._rows, self._ends, self._ids, content, self.STATE)
         return None if row < 0 else int(row)
 
     def rows_of(self, user_ids: pa.Array) -> IntArray:
@@ -241,3 +242,52 @@ def _write_measures(scores: Path, frozen: FrozenPolicy, path: Path, n: int) -> N
 
 def _mapped(folder: Path, name: str) -> npt.NDArray[Any]:
     return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+
+
+@compiled
+def _find_row(  # noqa: PLR0917 - a compiled loop takes its arguments by position
+    hashes: Words,
+    rows: npt.NDArray[np.uint32],
+    ends: npt.NDArray[np.int64],
+    ids: Bytes,
+    content: Bytes,
+    state: Words,
+) -> int:
+    """Return the row of the user with an id, −1 for none.
+
+    Parameters
+    ----------
+    hashes
+        (n,) uint64, sorted, `data.hashing.hash_ids` of the ids.
+    rows
+        (n,) uint32, whose hash each is.
+    ends
+        (n + 1,) int64, where each row's id begins in `ids`, and the last one ends.
+    content
+        The id that is sought, UTF-8.
+    state
+        (4,) uint64, what `hashing.state_of` gives for the key.
+    """
+    hashed = np.empty(1, dtype=np.uint64)
+    hash_texts(np.array([0, len(content)]), content, state, hashed)
+    wanted = hashed[0]
+    low, high = 0, len(hashes)
+    while low < high:
+        middle = (low + high) // 2
+        if hashes[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    while low < len(hashes) and hashes[low] == wanted:
+        row = rows[low]
+        begin, size = ends[row], ends[row + 1] - ends[row]
+        if size == len(content):
+            same = True
+            for at in range(size):
+                if ids[begin + at] != content[at]:
+                    same = False
+                    break
+            if same:
+                return int(row)
+        low += 1
+    return -1

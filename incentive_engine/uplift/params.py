@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from incentive_engine.config.knobs import knob, out_of_range
 from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.knobs import knob, out_of_range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import in_blocks, side_by_side
+from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import BinnedRows, CrossFitted, Recipe, train
 from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.systematic_sample import evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,8 +23,9 @@ from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.config.knobs import Knobs, knob
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
+from incentive_engine.knobs import Knobs, knob
+from incentive_engine.stats.systematic_sample import evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +279,4 @@ def lowest_within(users: Users, rows: LimitRows, start: FloatArray, *, gap: floa
 
 def systematic_sample(places: IntArray, most: int) -> IntArray:
     """Return at most so many of the places, evenly spread."""
-    if len(places) <= most:
-        return places
-    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+    return places[evenly(len(places), most)]

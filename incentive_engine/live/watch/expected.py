@@ -18,6 +18,7 @@ from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.records import LimitTerms
 from incentive_engine.live.watch.evidence import Sizes
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.stats.systematic_sample import evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,8 +67,8 @@ class Expected:
         offered = table.filter(pc.is_valid(table.column("offer_id"))).column("user_id")
         # offers of the plan, evenly spread, whose sizes stand for all
         sample = 2_000
-        some = np.linspace(0, max(len(offered) - 1, 0), min(len(offered), sample)).astype(int)
-        choices = [campaign.planned(user) for user in offered.take(some).to_pylist()]
+        some = offered.take(evenly(len(offered), sample))
+        choices = [campaign.planned(user) for user in some.to_pylist()]
         sizes, paid = sizes_of(choices, campaign.terms.limits)
         return cls(
             forecast=None if times is None else ArrivalForecast.of(times, policy.timezone),

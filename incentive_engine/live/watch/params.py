@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from incentive_engine.config.knobs import Knobs, knob
 from incentive_engine.domain import MICROS
+from incentive_engine.knobs import Knobs, knob
 from incentive_engine.stats.sequential import GAIN_TEST
 
 

@@ -14,9 +14,9 @@ from scipy.special import ndtri
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
+from incentive_engine.stats.systematic_sample import quantile_rows
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Imbalance, TrialCheck
-from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 def balance_findings(

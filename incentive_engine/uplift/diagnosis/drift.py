@@ -12,10 +12,10 @@ from scipy.special import chdtri
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
+from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from incentive_engine.uplift.model import EffectModel
-from incentive_engine.uplift.systematic_sample import evenly
 
 if TYPE_CHECKING:
     import lightgbm as lgb

@@ -10,10 +10,10 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
 from incentive_engine.parallel import side_by_side
+from incentive_engine.stats.systematic_sample import quantile_rows
 from incentive_engine.uplift.boosting.features import Encoder
 from incentive_engine.uplift.effects.basis_functions import Functions
 from incentive_engine.uplift.params import FIT, FitParams
-from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.systematic_sample import quantile_rows
+from incentive_engine.stats.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks
+from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.effects.averages.average_effects import Averages, average_effects
 from incentive_engine.uplift.effects.calibration import Calibration
 from incentive_engine.uplift.effects.deviations import Surprises, fit_deviations
@@ -28,7 +29,6 @@ from incentive_engine.uplift.effects.prognosis import Prognosis, learn_prognosis
 from incentive_engine.uplift.effects.stacking import Belief, DeviationEvidence, WeightPrior
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
-from incentive_engine.uplift.systematic_sample import evenly
 
 
 def fit_effects(

@@ -12,10 +12,10 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
+from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.model import EffectModel
-from incentive_engine.uplift.systematic_sample import evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.domain import FloatArray, Floats, Matrix
+from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import CrossFitted, expit
 from incentive_engine.uplift.effects.basis import Basis
 from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.model import EffectModel
-from incentive_engine.uplift.systematic_sample import evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

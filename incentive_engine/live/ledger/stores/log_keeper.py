@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from incentive_engine.config.knobs import Knobs, knob
+from incentive_engine.knobs import Knobs, knob
 
 
 class Progress(NamedTuple):

@@ -22,6 +22,7 @@ import numpy as np
 
 from incentive_engine.domain import FloatArray, Floats, IntArray
 from incentive_engine.parallel import side_by_side
+from incentive_engine.stats.systematic_sample import quantile_rows
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.interactions.interactions import PairProducts, partners
 from incentive_engine.uplift.effects.interactions.ridge import (
@@ -34,7 +35,6 @@ from incentive_engine.uplift.effects.interactions.ridge import (
 )
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.randomisation import Randomisation
-from incentive_engine.uplift.systematic_sample import quantile_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
