@@ -10,13 +10,7 @@ from incentive_engine.knobs import Knobs, knob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearParams(Knobs):
-    """How long GLOP may work on a linear program, and by which routes.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """How long GLOP may work on a linear program, and by which routes."""
 
     effort: float = knob(0.5, 1e-12, 1e4)
     """What the first try of each route may take, in seconds of GLOP's own deterministic clock:
@@ -35,13 +29,7 @@ class LinearParams(Knobs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaxationParams(Knobs):
-    """How the cheapest way out is looked for where limits cannot all hold.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """How the cheapest way out is looked for where limits cannot all hold."""
 
     whole_pairs: int = knob(2_000, 0, 10**6)
     """Up to so many pairs, relaxations are found by an exact integer program."""
@@ -55,13 +43,7 @@ class RelaxationParams(Knobs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveParams(Knobs):
-    """What is taken over from one budget to another, and how the last money is measured.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """What is taken over from one budget to another, and how the last money is measured."""
 
     margin: float = knob(0.02, 1e-6, 1.0)
     """The marginal return is what the last part of this size of the money brought."""
@@ -87,11 +69,6 @@ class SolveParams(Knobs):
     The stages of a solve, in order: prices of ever larger samples, prices of everybody among the
     users whose choice is open (Newton steps, then linear programs), and the integer plan
     (rounded prices, a first integer program, exchanges, small programs in turns, a last one).
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
     """
 
     first_sample: int = knob(1_000, 100, 10**7)

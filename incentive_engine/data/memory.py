@@ -10,13 +10,7 @@ from incentive_engine.knobs import Knobs, knob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryParams(Knobs):
-    """How much is held in memory at a time.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """How much is held in memory at a time."""
 
     rows: int = knob(1 << 18, 1, 1 << 40)
     """Rows of a table that is read in blocks: with twenty columns of numbers, some tens of

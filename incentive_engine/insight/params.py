@@ -10,13 +10,7 @@ from incentive_engine.knobs import Knobs, knob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightParams(Knobs):
-    """What findings take as small, dear, or too large to look at twice.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """What findings take as small, dear, or too large to look at twice."""
 
     smallest_group: int = knob(20, 1, 10**6)
     """Figures of fewer users than this stay out of the report: they could tell of a person."""

@@ -48,11 +48,6 @@ class PacingParams(Knobs):
         How strongly prices give way between two solves, from 0 (not at all): the logarithm of a
         price grows by this times the share of a cap that was taken beyond what the day allows.
         No gain that was tried on simulated days brought more than none.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
     """
 
     users: int = knob(200_000, 1_000, 10**9)

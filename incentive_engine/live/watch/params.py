@@ -42,11 +42,6 @@ class WatchParams(Knobs):
     more, less
         How many times the amount that was planned is bet on, where there may be too much, above 1,
         and where there may be too little, below 1.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
     """
 
     error: float = knob(0.05, 1e-12, 0.999)

@@ -34,13 +34,7 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogParams(Knobs):
-    """How long the log of a ledger may grow.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is out of its range.
-    """
+    """How long the log of a ledger may grow."""
 
     round: int = knob(1_000, 1, 10**9)
     """Pages in the log after which a round may begin."""
