@@ -31,7 +31,7 @@ from incentive_engine.uplift.nuisance.event_probability import (
 )
 from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
 from incentive_engine.uplift.params import FIT, FitParams
-from incentive_engine.uplift.randomisation import shares
+from incentive_engine.uplift.randomisation import Randomisation, shares
 from incentive_engine.uplift.rows import DownsampledRows, TrialRows
 from incentive_engine.uplift.support import learn_support
 from incentive_engine.uplift.trial_design import check_folds, even_lottery, reachable
@@ -218,51 +218,8 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     """
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
-    matrix = encoder.encode(trial.features, where="trial")
-    count = params.folds_of(trial.n_rows)
-    folds = draw_folds(trial.person, count=count, rng=np.random.default_rng(seed))
-    check_folds(trial, lottery, folds)
-    happened = (trial.conversion > 0) | (trial.spend != 0)
-    (basis, phi), downsampled = together(
-        lambda: learn_basis(matrix, encoder, params),
-        lambda: DownsampledRows.of(
-            lambda some: matrix[some], happened, folds, categories=encoder.crowded, seed=seed
-        ),
-    )
-    rows = TrialRows(
-        matrix=matrix,
-        categories=encoder.crowded,
-        downsampled=downsampled,
-        phi=phi,
-        columns=basis.columns,
-        support=learn_support(matrix, encoder.categories, lottery, seed=seed),
-        lottery=lottery,
-        folds=folds,
-        campaign=None if trial.campaigns is None else trial.campaigns.code,
-        params=params,
-    )
-    rungs = ladders(policy.offers)
-
-    def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
-        fitted = fit_spend(
-            rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
-        )
-        return fitted, fit_cost(rows, cost=trial.cost, seed=seed)
-
-    (converting, chances), ((spending, spends), costing) = together(
-        lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
-    )
-    costing, costs = stack_cost(
-        costing,
-        rows,
-        cost=trial.cost,
-        conversion=trial.conversion,
-        converting=chances.by_arm[:, 1:],
-    )
-    models = Models(converting=converting, spending=spending, costing=costing)
-    outcomes = ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
-    estimates = models.combine(rows.phi, trial.offers, outcomes)
-    constant = converting.effects.constant_outside(folds)
+    basis, rows = _encode(trial, encoder, lottery, seed=seed, params=params)
+    models, outcomes = _learn(rows, trial, ladders(policy.offers), seed=seed)
     return EffectModel(
         facts=Facts(
             trial=trial_digest(trial),
@@ -276,8 +233,72 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
         basis=basis,
         odds=lottery.odds,
         models=models,
-        out_of_fold=OutOfFold(estimates=estimates, constant=constant, fold=folds.label),
+        out_of_fold=OutOfFold(
+            estimates=models.combine(rows.phi, trial.offers, outcomes),
+            constant=models.converting.effects.constant_outside(rows.folds),
+            fold=rows.folds.label,
+        ),
     )
+
+
+def _encode(
+    trial: Trial, encoder: Encoder, lottery: Randomisation, *, seed: int, params: FitParams
+) -> tuple[Basis, TrialRows]:
+    """Return smooth functions of a trial's features, and its rows as numbers, dealt to folds."""
+    matrix = encoder.encode(trial.features, where="trial")
+    count = params.folds_of(trial.n_rows)
+    folds = draw_folds(trial.person, count=count, rng=np.random.default_rng(seed))
+    check_folds(trial, lottery, folds)
+    happened = (trial.conversion > 0) | (trial.spend != 0)
+    (basis, phi), downsampled = together(
+        lambda: learn_basis(matrix, encoder, params),
+        lambda: DownsampledRows.of(
+            lambda some: matrix[some], happened, folds, categories=encoder.crowded, seed=seed
+        ),
+    )
+    return basis, TrialRows(
+        matrix=matrix,
+        categories=encoder.crowded,
+        downsampled=downsampled,
+        phi=phi,
+        columns=basis.columns,
+        support=learn_support(matrix, encoder.categories, lottery, seed=seed),
+        lottery=lottery,
+        folds=folds,
+        campaign=None if trial.campaigns is None else trial.campaigns.code,
+        params=params,
+    )
+
+
+def _learn(
+    rows: TrialRows, trial: Trial, rungs: tuple[tuple[int, ...], ...], *, seed: int
+) -> tuple[Models, ExpectedOutcomes]:
+    """Return what is learned of conversion, spend and cost, and what it says of rows out of fold.
+
+    Parameters
+    ----------
+    rungs
+        The offers by their ladders, as `ladders` gives them.
+    """
+
+    def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
+        spending = fit_spend(
+            rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
+        )
+        return spending, fit_cost(rows, cost=trial.cost, seed=seed)
+
+    (converting, chances), ((spending, spends), costing) = together(
+        lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
+    )
+    costing, costs = stack_cost(
+        costing,
+        rows,
+        cost=trial.cost,
+        conversion=trial.conversion,
+        converting=chances.by_arm[:, 1:],
+    )
+    models = Models(converting=converting, spending=spending, costing=costing)
+    return models, ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
 
 
 def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFrame:

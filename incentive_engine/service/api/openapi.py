@@ -55,28 +55,32 @@ def _paths() -> dict[str, Any]:
     return {**_decisions(key), **_looks()}
 
 
-def _decisions(key: dict[str, Any]) -> dict[str, Any]:
-    decision = {
+def _example(state: str, amount_micros: int | None = None) -> dict[str, Any]:
+    """Return one decision, as it stands in a state."""
+    return {
         "decision_id": "d1a-4f0c27b1a9d2e835",
         "user_id": "U0000004",
         "offer_id": "off50",
         "reason": "offered",
-        "state": "reserved",
+        "state": state,
         "scene": "cart",
         "cost_micros": 1198242,
         "face_micros": 50000000,
         "decided_at": "2026-11-11T00:00:00.000000Z",
         "expires_at": "2026-11-11T00:15:00.000000Z",
         "prices_version": 0,
-        "amount_micros": None,
+        "amount_micros": amount_micros,
     }
+
+
+def _decisions(key: dict[str, Any]) -> dict[str, Any]:
     return {
         "/v1/decisions": {
             "post": _call(
                 "decide",
                 "Decide for one user; an offer is reserved before the answer leaves.",
                 answer="DecisionBody",
-                example=decision,
+                example=_example("reserved"),
                 body=("DecisionRequest", {"user_id": "U0000004", "scene": "cart"}),
                 parameters=[{**key, "required": True}],
                 errors=(400, 404, 409, 413, 422),
@@ -87,7 +91,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "redeem",
                 "Settle what was redeemed of a reserved offer.",
                 answer="DecisionBody",
-                example={**decision, "state": "redeemed", "amount_micros": 37500000},
+                example=_example("redeemed", 37500000),
                 body=("RedeemRequest", {"amount": "37.50"}),
                 parameters=[_path("decision_id"), key],
                 errors=(400, 404, 409, 413, 422),
@@ -98,7 +102,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "cancel",
                 "Return a reservation to the pool.",
                 answer="DecisionBody",
-                example={**decision, "state": "cancelled"},
+                example=_example("cancelled"),
                 parameters=[_path("decision_id"), key],
                 errors=(404, 409, 422),
             )
@@ -108,7 +112,7 @@ def _decisions(key: dict[str, Any]) -> dict[str, Any]:
                 "getDecision",
                 "One decision as it stands.",
                 answer="DecisionBody",
-                example=decision,
+                example=_example("reserved"),
                 parameters=[_path("decision_id")],
                 errors=(404,),
             )
