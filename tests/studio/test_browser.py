@@ -117,7 +117,7 @@ def move_and_see(page: Browser, desk: Caller) -> None:
     """Move the budget by keyboard, and a floor to where it cannot hold and back."""
     moved(page, 0)
     first = page.run("document.querySelector('[data-figures]').textContent")
-    page.run("document.querySelector('[data-lever] [type=range]').focus()")
+    page.run("document.querySelector('[data-slider] [type=range]').focus()")
     count = moves(page)
     page.press("ArrowLeft", times=30)
     moved(page, count)
@@ -125,7 +125,7 @@ def move_and_see(page: Browser, desk: Caller) -> None:
     assert page.run("document.querySelector('[data-figures]').textContent") != first
     check(page, desk.url)
     count = moves(page)
-    fill(page, '[data-lever="[\\"limits\\", 3, \\"at_least\\"]"] [type=number]', "50")
+    fill(page, '[data-slider="[\\"limits\\", 3, \\"at_least\\"]"] [type=number]', "50")
     moved(page, count)
     assert "roi" in page.run("document.querySelector('[data-infeasible]').textContent")
     count = moves(page)
@@ -142,7 +142,7 @@ def keep_scenario(page: Browser, name: str) -> None:
 
 def write_and_save(page: Browser, desk: Caller) -> None:
     """Write a wrong value and a right one: the fault stands at its field."""
-    fill(page, "[data-lever] [type=number]", "520")
+    fill(page, "[data-slider] [type=number]", "520")
     click(page, "#tab-form")
     page.wait("document.querySelector('#f-budget-amount').value === '520'")
     fill(page, "#f-holdout", "150%")
@@ -181,7 +181,7 @@ def test_a_late_answer_undoes_nothing(page: Browser, desk: Caller) -> None:
     moved(page, 0)
     page.run(SLOW)
     holds = "document.querySelector('#yaml').value.includes({})".format
-    budget, stock = (f"[data-lever='{json.dumps(loc)}'] [type=number]" for loc in (
+    budget, stock = (f"[data-slider='{json.dumps(loc)}'] [type=number]" for loc in (
         ["budget", "amount"], ["limits", 1, "at_most"]))  # fmt: skip
     for value in ("350", "300"):  # one after the other, while the first is on its way
         fill(page, budget, value)
@@ -216,7 +216,7 @@ def test_two_windows_lose_nothing(
     theirs = text.replace("seed: 3", "seed: 4").replace("amount: 600.0", "amount: 700")
     file.write_text(theirs, encoding="utf-8")
     count = moves(page)
-    fill(page, "[data-lever] [type=number]", "300")
+    fill(page, "[data-slider] [type=number]", "300")
     moved(page, count)
     click(page, "[data-save]")
     page.wait("!document.querySelector('[data-conflict]').hidden")
@@ -243,17 +243,17 @@ def test_a_studio_that_is_closed_says_so_and_opened_again_goes_on(
 ) -> None:
     file = campaign / "later.yaml"
     file.write_text((campaign / "policy.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    lever, silent = "[data-lever] [type=number]", "does not answer"
+    slider, silent = "[data-slider] [type=number]", "does not answer"
     with studio(campaign) as first:
         opened(page, first, page_of("later.yaml"), width=DESK, lang="en")
         moved(page, 0)
-        fill(page, lever, "310")
+        fill(page, slider, "310")
         page.wait("document.querySelector('#yaml').value.includes('amount: 310')")
     for button in ("[data-save]", "[data-plan]"):
         page.run("document.querySelector('[data-faults]').replaceChildren()")
         click(page, button)
         page.wait(f"document.querySelector('[data-faults]').textContent.includes('{silent}')")
-    fill(page, lever, "320")
+    fill(page, slider, "320")
     page.wait(f"document.querySelector('[data-state]').textContent.includes('{silent}')")
     thrown = [e for e in page.events if e.get("method") == "Runtime.exceptionThrown"]
     assert thrown == []

@@ -140,7 +140,7 @@ def test_hostile_names_are_text(planner: Caller, folder: Path) -> None:
     moved = planner.send(
         "/policy/edit", {"path": name, "text": (folder / name).read_text(), "changes": []}
     )
-    assert bad not in moved.json["form"] + moved.json["levers"]
+    assert bad not in moved.json["form"] + moved.json["sliders"]
     (folder / name).unlink()
 
 

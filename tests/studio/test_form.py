@@ -21,7 +21,7 @@ from incentive_engine.workflow.studio.form import (
     field_words,
     policy_form,
 )
-from incentive_engine.workflow.studio.levers import levers
+from incentive_engine.workflow.studio.sliders import policy_sliders
 
 POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.yaml"))
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -68,18 +68,22 @@ def test_what_a_field_shows_means_what_the_policy_says(file: Path) -> None:
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
 def test_a_slider_that_stays_where_it_is_changes_nothing(file: Path) -> None:
     draft = draft_of(file)
-    for lever in levers(draft.valid(), Named(titles_of(draft.valid()), "zh")):
-        assert lever.low <= lever.value <= lever.high
-        value = f"{lever.value:.12g}{lever.suffix}"
-        same = draft.with_changes([Edit(loc=lever.loc, value=value)]).policy
-        left_out = lever.loc == ("holdout",) and draft.valid().holdout is None
+    for slider in policy_sliders(draft.valid(), Named(titles_of(draft.valid()), "zh")):
+        assert slider.low <= slider.value <= slider.high
+        value = f"{slider.value:.12g}{slider.suffix}"
+        same = draft.with_changes([Edit(loc=slider.loc, value=value)]).policy
+        left_out = slider.loc == ("holdout",) and draft.valid().holdout is None
         assert left_out or same == draft.policy
 
 
 def test_sliders_call_columns_and_their_values_as_the_policy_does() -> None:
     policy = draft_of(POLICIES[0].with_name("double11.yaml")).valid()
-    chinese = [str(lever.label) for lever in levers(policy, Named(titles_of(policy), "zh"))]
-    english = [str(lever.label) for lever in levers(policy, Named(titles_of(policy), "en"))]
+    chinese = [
+        str(slider.label) for slider in policy_sliders(policy, Named(titles_of(policy), "zh"))
+    ]
+    english = [
+        str(slider.label) for slider in policy_sliders(policy, Named(titles_of(policy), "en"))
+    ]
     assert any("会员等级" in label for label in chinese)
     assert any("member tier" in label for label in english)
 

@@ -85,7 +85,7 @@
       fail(answer.content.faults);
       return false;
     }
-    sent.forEach(([lever, change]) => { if (pending.get(lever) === change) pending.delete(lever); });
+    sent.forEach(([slider, change]) => { if (pending.get(slider) === change) pending.delete(slider); });
     if (!answer.ok) { fail(answer.content.faults); outlook.classList.remove("stale"); state.textContent = ""; return false; }
     const found = answer.content;
     take(found.text);
@@ -133,19 +133,19 @@
   };
 
   /* ---- sliders ---- */
-  const onLever = (event) => {
-    const lever = event.target.closest("[data-lever]");
-    if (!lever) return;
-    const [number, range] = [lever.querySelector("[type=number]"), lever.querySelector("[type=range]")];
+  const onSlider = (event) => {
+    const slider = event.target.closest("[data-slider]");
+    if (!slider) return;
+    const [number, range] = [slider.querySelector("[type=number]"), slider.querySelector("[type=range]")];
     if (event.target === range) number.value = range.value;
     else range.value = number.value;
     if (number.value === "" || !number.checkValidity()) return;
-    lever.classList.add("moved");
-    pending.set(lever.dataset.lever, [JSON.parse(lever.dataset.lever), number.value + lever.dataset.suffix]);
+    slider.classList.add("moved");
+    pending.set(slider.dataset.slider, [JSON.parse(slider.dataset.slider), number.value + slider.dataset.suffix]);
     stale();
     soon();
   };
-  $("levers").addEventListener("input", onLever);
+  $("sliders").addEventListener("input", onSlider);
 
   /* ---- form and text ---- */
   const edit = (changes) => {
@@ -182,13 +182,13 @@
       else if (closed.has(part.id) && !part.querySelector(".fault")) part.open = false;
     });
     if (at && document.getElementById(at)) document.getElementById(at).focus();
-    $("levers").innerHTML = found.levers;
-    page.querySelectorAll("[data-lever]").forEach((lever) => {
-      const change = pending.get(lever.dataset.lever);
+    $("sliders").innerHTML = found.sliders;
+    page.querySelectorAll("[data-slider]").forEach((slider) => {
+      const change = pending.get(slider.dataset.slider);
       if (!change) return;
-      const value = change[1].slice(0, change[1].length - lever.dataset.suffix.length);
-      lever.querySelectorAll("input").forEach((input) => { input.value = value; });
-      lever.classList.add("moved");
+      const value = change[1].slice(0, change[1].length - slider.dataset.suffix.length);
+      slider.querySelectorAll("input").forEach((input) => { input.value = value; });
+      slider.classList.add("moved");
     });
   };
 
@@ -238,7 +238,7 @@
       $("conflict").hidden = true;
       $("both").hidden = true;
       fail([]); showState();
-      page.querySelectorAll(".lever.moved").forEach((lever) => lever.classList.remove("moved"));
+      page.querySelectorAll(".slider.moved").forEach((slider) => slider.classList.remove("moved"));
       return true;
     }
     fail(answer.content.faults);

@@ -17,7 +17,6 @@ from incentive_engine.run.finished import is_run
 from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit
 from incentive_engine.workflow.studio.form import field_words, policy_form
-from incentive_engine.workflow.studio.levers import Lever, levers
 from incentive_engine.workflow.studio.policy_file import (
     ConflictError,
     merged,
@@ -25,6 +24,7 @@ from incentive_engine.workflow.studio.policy_file import (
     save_new_policy,
     save_policy_text,
 )
+from incentive_engine.workflow.studio.sliders import PolicySlider, policy_sliders
 
 
 def policy(visit: Visit) -> Response:
@@ -41,7 +41,7 @@ def policy(visit: Visit) -> Response:
         draft=found.draft,
         form=policy_form(found.draft),
         words=field_words(visit.t.code),
-        levers=lever_groups(found.draft, visit.t.code),
+        sliders=slider_groups(found.draft, visit.t.code),
         scores=_score_files(visit),
         runs=runs[:5],
         **visit.scenarios(name),
@@ -63,17 +63,17 @@ def edit(visit: Visit) -> Response:
             "form": visit.part(
                 "form.html.j2", form=policy_form(draft), words=field_words(visit.t.code)
             ),
-            "levers": visit.part("levers.html.j2", levers=lever_groups(draft, visit.t.code)),
+            "sliders": visit.part("sliders.html.j2", sliders=slider_groups(draft, visit.t.code)),
         }
     )
 
 
-def lever_groups(draft: PolicyDraft, code: Code) -> dict[str, list[Lever]]:
+def slider_groups(draft: PolicyDraft, code: Code) -> dict[str, list[PolicySlider]]:
     """Return what can be moved, by group; nothing while the policy has faults."""
-    groups: dict[str, list[Lever]] = {}
+    groups: dict[str, list[PolicySlider]] = {}
     policy = draft.policy
-    for lever in levers(policy, Named(titles_of(policy), code)) if policy else ():
-        groups.setdefault(lever.group, []).append(lever)
+    for slider in policy_sliders(policy, Named(titles_of(policy), code)) if policy else ():
+        groups.setdefault(slider.group, []).append(slider)
     return groups
 
 

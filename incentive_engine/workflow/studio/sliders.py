@@ -20,7 +20,7 @@ Group = Literal["money", "limits", "weights", "holdout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lever:
+class PolicySlider:
     """One number of a policy that a slider moves.
 
     Attributes
@@ -46,26 +46,22 @@ class Lever:
     unit: Text = ""
 
 
-def levers(policy: Policy, named: Named) -> tuple[Lever, ...]:
-    """Return what can be moved, in the order of the page.
+def policy_sliders(policy: Policy, named: Named) -> Iterator[PolicySlider]:
+    """Yield what can be moved, in the order of the page.
 
     Parameters
     ----------
     named
         What columns and their values are called.
     """
-    return tuple(_levers(policy, named))
-
-
-def _levers(policy: Policy, named: Named) -> Iterator[Lever]:
     if policy.budget is not None:
         yield _amount(
-            "money", ("budget", "amount"), say("studio.lever_budget"), policy.budget.amount,
+            "money", ("budget", "amount"), say("studio.slider_budget"), policy.budget.amount,
             unit=policy.currency,
         )  # fmt: skip
         if policy.budget.basis == "at-risk":
-            yield Lever(
-                group="money", loc=("budget", "confidence"), label=say("studio.lever_confidence"),
+            yield PolicySlider(
+                group="money", loc=("budget", "confidence"), label=say("studio.slider_confidence"),
                 value=policy.budget.confidence, low=0.5, high=0.999, step=0.001,
             )  # fmt: skip
     for index, limit in enumerate(policy.limits):
@@ -75,47 +71,47 @@ def _levers(policy: Policy, named: Named) -> Iterator[Lever]:
         place: Loc = ("objective", "weight", index)
         for value, times in (factor.values or {}).items():
             label = say(
-                "studio.lever_weight",
+                "studio.slider_weight",
                 column=named.column(factor.column),
                 value=named.value(factor.column, str(value)),
             )
             yield _factor((*place, "values", value), label, times)
         if factor.power is not None:
-            label = say("studio.lever_power", column=named.column(factor.column))
-            yield Lever(
+            label = say("studio.slider_power", column=named.column(factor.column))
+            yield PolicySlider(
                 group="weights", loc=(*place, "power"), label=label, value=factor.power,
                 low=min(0.0, factor.power), high=max(1.0, factor.power), step=0.05,
             )  # fmt: skip
-    yield _share(("holdout",), say("studio.lever_holdout"), policy.holdout or 0.0)
+    yield _share(("holdout",), say("studio.slider_holdout"), policy.holdout or 0.0)
     if policy.explore is not None:
-        yield _share(("explore",), say("studio.lever_explore"), policy.explore)
+        yield _share(("explore",), say("studio.slider_explore"), policy.explore)
 
 
-def _share(loc: Loc, label: Text, share: float) -> Lever:
+def _share(loc: Loc, label: Text, share: float) -> PolicySlider:
     percent = round(share * 100, 10)
-    return Lever(
+    return PolicySlider(
         group="holdout", loc=loc, label=label, value=percent, low=0.0, high=max(50.0, percent),
         step=0.5, suffix="%", unit=say("studio.unit_users"),
     )  # fmt: skip
 
 
-def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[Lever]:
+def _of_limit(policy: Policy, index: int, limit: Limit) -> Iterator[PolicySlider]:
     bounds: Mapping[str, Bound | None] = {"at_least": limit.at_least, "at_most": limit.at_most}
     for name, bound in bounds.items():
         if bound is None:
             continue
-        label = say(f"studio.lever_{name}", limit=limit.name)
+        label = say(f"studio.slider_{name}", limit=limit.name)
         loc: Loc = ("limits", index, name)
         if bound.is_share:
             suffix = "% of spent" if bound.of_plan else "%"
             percent = round(bound.value * 100, 10)
-            yield Lever(
+            yield PolicySlider(
                 group="limits", loc=loc, label=label, value=percent, low=0.0,
                 high=max(100.0, percent), step=0.5, suffix=suffix, unit=_whole(limit, bound),
             )  # fmt: skip
         elif limit.ratio is not None:
             high = _further(bound.value, least=1.0)
-            yield Lever(
+            yield PolicySlider(
                 group="limits", loc=loc, label=label, value=bound.value, low=0.0, high=high,
                 step=_step(high), unit=_per(limit.ratio),
             )  # fmt: skip
@@ -137,17 +133,17 @@ def _whole(limit: Limit, bound: Bound) -> Text:
     return say("studio.unit_users" if limit.sum == ISSUED else "studio.unit_budget")
 
 
-def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "") -> Lever:
+def _amount(group: Group, loc: Loc, label: Text, value: float, *, unit: Text = "") -> PolicySlider:
     high = _further(value, least=100.0)
-    return Lever(
+    return PolicySlider(
         group=group, loc=loc, label=label, value=value, low=0.0, high=high,
         step=max(_step(high), 1.0), unit=unit,
     )  # fmt: skip
 
 
-def _factor(loc: Loc, label: Text, value: float) -> Lever:
+def _factor(loc: Loc, label: Text, value: float) -> PolicySlider:
     high = max(10.0, _further(value))
-    return Lever(
+    return PolicySlider(
         group="weights", loc=loc, label=label, value=value, low=0.0, high=high, step=0.1,
         unit=say("studio.unit_times"),
     )  # fmt: skip
