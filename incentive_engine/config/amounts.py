@@ -114,9 +114,9 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        When a part is neither an amount of at least 0 nor a range, or an amount stands twice.
+        When an item is neither an amount of at least 0 nor a range, or an amount stands twice.
     """
-    amounts = [amount for part in text.split(",") for amount in _part(part.strip())]
+    amounts = [amount for item in text.split(",") for amount in _part(item.strip())]
     if least := [amount for amount in amounts if amount < 0]:
         raise ValueError(say("`{least:g}` is below 0", least=least[0]))
     # each budget is a row of the table, and rows are told apart by it

@@ -107,8 +107,8 @@ class UserFile:
         """Yield all users in the order of the file, as many as are scored at a time."""
         start = 0
         for table in self.source.blocks(self.features):
-            for part in range(0, table.num_rows, memory.MEMORY.scored_users):
-                rows = table.slice(part, memory.MEMORY.scored_users)
+            for first in range(0, table.num_rows, memory.MEMORY.scored_users):
+                rows = table.slice(first, memory.MEMORY.scored_users)
                 ids = self.user_id.slice(start, rows.num_rows)
                 yield UserTable(user_id=ids.to_pandas(), features=to_frame(self._alike(rows)))
                 start += rows.num_rows

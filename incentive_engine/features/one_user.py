@@ -121,18 +121,18 @@ class UserHistory:
             amount=_amounts(events.amount, len(time)),
             known=np.empty(0, dtype=np.int64),
         )
-        kept = self._kept(events.campaign)
-        if kept is not None:
-            arrays = in_order(arrays, np.flatnonzero(kept))
+        counted = self._kept(events.campaign)
+        if counted is not None:
+            arrays = in_order(arrays, np.flatnonzero(counted))
         nobody = np.zeros(len(arrays.time), dtype=np.int64)
-        made = features_at(
+        table = features_at(
             self._with(categories),
             sorted_events(nobody, arrays, users=1),
             user=np.zeros(1, dtype=np.int64),
             moment=np.array([moment]),
             delay=self.delay,
         )
-        values = ((name, column[0].item()) for name, column in made.columns.items())
+        values = ((name, column[0].item()) for name, column in table.columns.items())
         return {name: None if value != value else value for name, value in values}  # noqa: PLR0124 - NaN is empty
 
     def _with(self, categories: Vocabulary) -> FeatureProgram:

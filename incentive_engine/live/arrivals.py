@@ -83,9 +83,9 @@ class ArrivalReader:
         seqs, users, offers, times, scenes, costs, faces, claims = zip(*rows, strict=True)
         self._last = seqs[-1]
         place = self._population.rows_of(pa.array(users, pa.string()))
-        known = np.flatnonzero(place >= 0)
-        _, first = np.unique(place[known], return_index=True)
-        fresh = known[first][~self.seen[place[known[first]]]]
+        in_run = np.flatnonzero(place >= 0)
+        _, first = np.unique(place[in_run], return_index=True)
+        fresh = in_run[first][~self.seen[place[in_run[first]]]]
         self.seen[place[fresh]] = True
         given = self._population.offers_at([offers[at] for at in fresh.tolist()])
         self.offer[place[fresh]] = given

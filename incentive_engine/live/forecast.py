@@ -48,13 +48,13 @@ class ArrivalForecast:
 
     def moment(self, share: float) -> int:
         """Return by when a share of the users was to have come, microseconds since 1970."""
-        part = np.interp(share, self.come, np.linspace(0.0, 1.0, len(self.come)))
-        return self.start + round(float(part) * (self.end - self.start))
+        elapsed = np.interp(share, self.come, np.linspace(0.0, 1.0, len(self.come)))
+        return self.start + round(float(elapsed) * (self.end - self.start))
 
     def shares(self, times: FloatArray) -> FloatArray:
         """Return (m,) float64 the shares by times, microseconds since 1970."""
-        part = (times - self.start) / (self.end - self.start)
-        return np.interp(part, np.linspace(0.0, 1.0, len(self.come)), self.come)
+        elapsed = (times - self.start) / (self.end - self.start)
+        return np.interp(elapsed, np.linspace(0.0, 1.0, len(self.come)), self.come)
 
     def hold(self, now: int, longest: int, *, stays: float, chance: float) -> Hold:
         """Return how what is reserved comes back.
@@ -66,13 +66,13 @@ class ArrivalForecast:
         stays, chance
             As `Hold` has them.
         """
-        rest = 1.0 - self.share(now)
-        if now + longest >= self.end or rest <= 0:
+        to_come = 1.0 - self.share(now)
+        if now + longest >= self.end or to_come <= 0:
             none = np.zeros(0)
             return Hold(stays=stays, chance=chance, ages=none, coming=none, late=1.0)
         # moments of a hold at which it is seen whether what is held leaves room
         grid = 25
         ages = np.linspace(0.0, 1.0, grid)
-        coming = (self.shares(now + ages * longest) - self.share(now)) / rest
-        late = (1.0 - self.share(self.end - longest)) / rest
+        coming = (self.shares(now + ages * longest) - self.share(now)) / to_come
+        late = (1.0 - self.share(self.end - longest)) / to_come
         return Hold(stays=stays, chance=chance, ages=ages, coming=coming, late=late)

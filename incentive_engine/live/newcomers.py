@@ -110,11 +110,11 @@ class Newcomers:
             With every feature that is missing, of another kind, or given besides its events.
         """
         if events is not None:
-            made = self.features(events, moment)
-            if both := sorted(made.keys() & features.keys()):
+            from_events = self.features(events, moment)
+            if both := sorted(from_events.keys() & features.keys()):
                 what = say("holds what `events` make: {both}", both=tuple(both[:5]))
                 raise DataError(Fault("features", what, remedy="leave one of both out"))
-            features = {**features, **made}
+            features = {**features, **from_events}
         self._check(features)
         measures = self._scorer.measures(features, where=self.WHERE)
         costs = np.array(measures[COST])

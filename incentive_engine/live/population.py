@@ -166,7 +166,7 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
     propensity = np.ones(n)
     if "propensity" in plan.column_names:
         propensity = numbers(plan.column("propensity")).astype(np.float64)
-    parts: dict[str, npt.NDArray[Any]] = {
+    columns: dict[str, npt.NDArray[Any]] = {
         "hashes": hashes[order],
         "rows": order.astype(np.uint32),
         "id_ends": ends.astype(np.int64) - int(ends[0]),
@@ -178,9 +178,9 @@ def build(run: Path, frozen: FrozenPolicy, folder: Path) -> None:
     del plan
     labels: dict[str, list[str]] = {}
     scores = run / "scores.parquet"
-    parts["attributes"] = _attributes(scores, frozen, labels, n)
-    for name, part in parts.items():
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(part))
+    columns["attributes"] = _attributes(scores, frozen, labels, n)
+    for name, column in columns.items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(column))
     _write_measures(scores, frozen, folder / "measures.npy", n)
     about = {
         "format": RunPopulation.FORMAT,
@@ -234,8 +234,8 @@ def _write_measures(scores: Path, frozen: FrozenPolicy, path: Path, n: int) -> N
         rows = slice(start, start + batch.num_rows)
         for (measure, offer), name in names.items():
             place = frozen.measures.index(measure), offers.index(offer)
-            known = name in schema.names
-            into[rows, place[0], place[1]] = numbers(batch.column(name)) if known else np.nan
+            is_scored = name in schema.names
+            into[rows, place[0], place[1]] = numbers(batch.column(name)) if is_scored else np.nan
         start = rows.stop
     into.flush()
 

@@ -202,23 +202,23 @@ class Repricer:
         unit = 1 if limit.is_count else MICROS
         used = limit.reserved + limit.margin + limit.settled
         most, least = limit.at_most, limit.at_least
-        rest = None if most is None else (most - used) / unit
+        remaining = None if most is None else (most - used) / unit
         given = self._arrivals
         if most is not None and self._hold is not None and given.face:
             chance = min(given.cost / given.face, 1.0)
             stays = chance if self._measures[limit.name] in {FACE, ISSUED} else 1.0
             hold = self.forecast.hold(now, self._hold, stays=stays, chance=chance)
             reserved, settled = limit.reserved / unit, (limit.settled + limit.margin) / unit
-            rest = room(most / unit, settled=settled, reserved=reserved, hold=hold)
+            remaining = room(most / unit, settled=settled, reserved=reserved, hold=hold)
         return Bounds(
-            at_most=rest, at_least=None if least is None else max(least - used, 0) / unit
+            at_most=remaining, at_least=None if least is None else max(least - used, 0) / unit
         )
 
 
 def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:
     table = read_scores(run / "scores.parquet", frozen.policy)
     reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
-    held = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
+    holdout = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
     # explorers stand in as if prices decided on them: what they really use is in the pool
-    choosers = Choosers.of(build_problem(frozen.policy.without_exploring(), table, held))
+    choosers = Choosers.of(build_problem(frozen.policy.without_exploring(), table, holdout))
     return Pacer(choosers, forecast=times.share * table.n_users)

@@ -251,9 +251,9 @@ def _split_lines(t: Language, split: Split) -> Iterator[str]:
         rows.append((say("campaign.other_limits"), f"{split.rules:+,.1f}", ""))
     rows.append((say("campaign.plan_scores"), f"{split.scores:,.1f}", ""))
     rows += [(say(f"campaign.{name}"), f"{part:+,.1f}", "") for name, part in split.parts.items()]
-    rest = split.rest
-    span = say("headline.interval", low=f"{rest.low:,.0f}", high=f"{rest.high:,.0f}")
-    rows.append((say("campaign.rest"), f"{rest.value:+,.1f}", span))
+    remainder = split.rest
+    span = say("headline.interval", low=f"{remainder.low:,.0f}", high=f"{remainder.high:,.0f}")
+    rows.append((say("campaign.rest"), f"{remainder.value:+,.1f}", span))
     rows.append((say("campaign.measured"), f"{split.measured:,.1f}", ""))
     yield from (f"  {line}" for line in aligned(t, rows))
 

@@ -176,9 +176,11 @@ def read_campaign(
     place = pc.index_in(plan.column("offer_id"), value_set=pa.array(policy.offer_ids))
     source = open_source(outcomes, renames=policy.data.columns.outcomes)
     did = read_outcomes(source, table.user_id, policy.offer_ids)
-    held = equal(plan.column("reason"), "holdout")
-    if held.any() and not (did.named & held).any():
-        unseen = say("names none of the {count:,} users that were held out", count=int(held.sum()))
+    holdout = equal(plan.column("reason"), "holdout")
+    if holdout.any() and not (did.named & holdout).any():
+        unseen = say(
+            "names none of the {count:,} users that were held out", count=int(holdout.sum())
+        )
         expected = "what they did, too: the campaign is measured against them"
         raise DataError(Fault(source.where, unseen, expected, "add their rows"))
     if served is not None:
@@ -188,7 +190,7 @@ def read_campaign(
         run=run,
         table=table,
         choice=as_numpy(whole(pc.fill_null(place, -1))).astype(np.int16),
-        held=held,
+        held=holdout,
         stratum=strata_codes(table.attributes.select(policy.holdout_strata), table.n_users),
         did=did,
         served=served,

@@ -108,13 +108,18 @@ def _lessons(split: Split) -> Iterator[Lesson]:
             what=say(f"lesson.{part}.{way}", conversions=abs(conversions)),
             advice=say(f"lesson.{part}.advice_{way}"),
         )
-    rest = split.rest
-    if not rest.has_interval:
+    remainder = split.rest
+    if not remainder.has_interval:
         return
-    way = "more" if rest.low > 0 else "less" if rest.high < 0 else "chance"
+    way = "more" if remainder.low > 0 else "less" if remainder.high < 0 else "chance"
     yield Lesson(
         part="model",
-        conversions=rest.value,
-        what=say(f"lesson.model.{way}", conversions=abs(rest.value), low=rest.low, high=rest.high),
+        conversions=remainder.value,
+        what=say(
+            f"lesson.model.{way}",
+            conversions=abs(remainder.value),
+            low=remainder.low,
+            high=remainder.high,
+        ),
         advice=say(f"lesson.model.advice_{way}"),
     )

@@ -225,20 +225,20 @@ def _redemption(campaign: FinishedCampaign) -> float | None:
 
 
 def _warnings(campaign: FinishedCampaign) -> Iterator[Message]:
-    did, held = campaign.did, campaign.held
-    if campaign.served is not None and (leaked := int((campaign.given[held] >= 0).sum())):
+    did, holdout = campaign.did, campaign.held
+    if campaign.served is not None and (leaked := int((campaign.given[holdout] >= 0).sum())):
         yield say("campaign.held_got", users=leaked)
-    if not held.any():
+    if not holdout.any():
         yield say("campaign.no_holdout")
     if did.strangers:
         yield say("campaign.strangers", rows=did.strangers)
-    if did.offer is not None and (count := int((did.offer[held] >= 0).sum())):
+    if did.offer is not None and (count := int((did.offer[holdout] >= 0).sum())):
         yield say("campaign.held_got", users=count)
-    if held.any():
-        share, others = float(did.named[held].mean()), float(did.named[~held].mean())
+    if holdout.any():
+        share, others = float(did.named[holdout].mean()), float(did.named[~holdout].mean())
         # the holdout may be named so much less often than the others before that is said
         unlike = 0.5
         if share < unlike * others:
             yield say("campaign.unlike", share=share, others=others)
-    if campaign.rule is None and held.any():
+    if campaign.rule is None and holdout.any():
         yield say("campaign.tied")

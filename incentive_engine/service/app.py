@@ -296,8 +296,8 @@ class Service:
     async def findings(self, request: Request) -> Response:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
-        found = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
-        return json_reply(bodies.FindingsBody(findings=found))
+        watched = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
+        return json_reply(bodies.FindingsBody(findings=watched))
 
     async def health(self, request: Request) -> Response:
         """Say that the server runs."""

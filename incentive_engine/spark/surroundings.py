@@ -64,10 +64,10 @@ def check_java() -> None:
     )
     try:
         asked = [java or "java", "-version"]
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(Fault("--engine spark", "there is no Java", remedy=remedy)) from error
-    match = re.search(r'version "(\d+)(?:\.(\d+))?', said.stderr + said.stdout)
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', answer.stderr + answer.stdout)
     # before 9 the version began with 1.
     major = 0 if match is None else int(match[2] if match[1] == "1" and match[2] else match[1])
     if major < oldest_java:

@@ -167,8 +167,8 @@ class TaskBook:
             task = Task(id=secrets.token_hex(8), order=order, about=about, began=datetime.now(UTC))
             self._tasks[task.id] = task
             # tasks that are remembered
-            kept = 100
-            for old in [*self._tasks][:-kept]:
+            remembered = 100
+            for old in [*self._tasks][:-remembered]:
                 if self._tasks[old].state != "running":
                     del self._tasks[old]
             self.version += 1
@@ -209,14 +209,14 @@ class TaskBook:
     ) -> None:
         """Take over what a task's process sends, until it has ended."""
         outcome: Outcome | None = None
-        told = 0.0
+        last_told = 0.0
         with suppress(EOFError, OSError):
             while outcome is None:
                 message = reading.recv()
                 if isinstance(message, Outcome):
                     outcome = message
-                elif time.monotonic() - told > 0.05:  # more would only be drawn over
-                    told = time.monotonic()
+                elif time.monotonic() - last_told > 0.05:  # more would only be drawn over
+                    last_told = time.monotonic()
                     self._change(name, stage=message)
         process.join()
         reading.close()

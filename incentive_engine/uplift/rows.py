@@ -63,8 +63,8 @@ class DownsampledRows:
         seed
             Of the choice.
         """
-        kept, stands_for = downsample_negatives(event, seed=seed)
-        row = np.flatnonzero(kept)
+        sampled, stands_for = downsample_negatives(event, seed=seed)
+        row = np.flatnonzero(sampled)
         return cls(
             row=row,
             stands_for=stands_for[row],
@@ -133,14 +133,14 @@ def downsample_negatives(event: BoolArray, *, seed: int) -> tuple[BoolArray, Flo
 
     Returns
     -------
-    kept : (n,) bool
+    sampled : (n,) bool
     stands_for : (n,) float64
-        Weights that make the kept rows represent all.
+        Weights that make the sampled rows represent all.
 
     Examples
     --------
-    >>> kept, stands_for = downsample_negatives(np.arange(200_000) % 50 == 0, seed=0)
-    >>> int(kept.sum() / 1_000), int((kept * stands_for).sum() / 1_000)
+    >>> sampled, stands_for = downsample_negatives(np.arange(200_000) % 50 == 0, seed=0)
+    >>> int(sampled.sum() / 1_000), int((sampled * stands_for).sum() / 1_000)
     (104, 200)
     """
     events = int(event.sum())
@@ -154,5 +154,5 @@ def downsample_negatives(event: BoolArray, *, seed: int) -> tuple[BoolArray, Flo
     share = max(per_event * events, fewest_rows) / max(quiet, 1)
     if share >= 1:
         return np.ones(len(event), dtype=np.bool_), np.ones(len(event))
-    kept = event | (np.random.default_rng(seed).random(len(event)) < share)
-    return kept, np.where(event, 1.0, 1 / share)
+    sampled = event | (np.random.default_rng(seed).random(len(event)) < share)
+    return sampled, np.where(event, 1.0, 1 / share)

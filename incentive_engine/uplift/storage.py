@@ -192,8 +192,8 @@ def _load_support(content: Mapping[str, Any], directory: Path, name: str) -> Sup
         arm: CrossFitted.load(directory, f"{name}_overlap_{arm}", count=1)
         for arm in content["arms"]
     }
-    rest = {each: value for each, value in content.items() if each != "arms"}
-    return Support(arms=arms, **_arrays(rest))
+    numbers = {each: value for each, value in content.items() if each != "arms"}
+    return Support(arms=arms, **_arrays(numbers))
 
 
 def _effects_json(effects: EffectLayer) -> dict[str, Any]:

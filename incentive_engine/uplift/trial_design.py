@@ -159,14 +159,14 @@ class CampaignAverages:
         Effects walk at random with the drift's variance per campaign. The weights Σ⁻¹1 / 1'Σ⁻¹1
         with Σ = errors² + drift·min(ages) are those of least variance, and 1 / 1'Σ⁻¹1 is it.
         """
-        known = np.flatnonzero(np.isfinite(self.effect[:, offer]))
-        if not len(known):
+        tried = np.flatnonzero(np.isfinite(self.effect[:, offer]))
+        if not len(tried):
             return None
-        age = len(self.effect) - 1.0 - known
+        age = len(self.effect) - 1.0 - tried
         shared = self.drift * np.minimum(age[:, None], age)
-        spread = shared + np.diag(self.error[known, offer] ** 2)
-        precise = np.linalg.solve(spread, np.ones(len(known)))
-        value = precise @ self.effect[known, offer] / precise.sum()
+        spread = shared + np.diag(self.error[tried, offer] ** 2)
+        precise = np.linalg.solve(spread, np.ones(len(tried)))
+        value = precise @ self.effect[tried, offer] / precise.sum()
         return interval(float(value), float(1.0 / np.sqrt(precise.sum())))
 
     def age_weights(self) -> FloatArray:

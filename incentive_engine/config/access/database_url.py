@@ -96,9 +96,9 @@ def _may_show_a_secret(url: str, parameters: Mapping[str, str]) -> bool:
     Then a password holds / or @ as they are, and what follows them would be taken for a host, a
     port or a database, and be shown.
     """
-    rest = url.partition("://")[2]
-    user, at, behind = rest.partition("@")
-    place = behind if at and "/" not in user else rest
+    after_scheme = url.partition("://")[2]
+    user, at, behind = after_scheme.partition("@")
+    place = behind if at and "/" not in user else after_scheme
     ports = parameters.get("port", "").split(",")
     # rather refuse a right URL than show half of a password
     return "@" in place.partition("?")[0] or not all(port.isdigit() for port in ports if port)

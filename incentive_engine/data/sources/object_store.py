@@ -121,13 +121,13 @@ def _is_meant(path: str, pattern: str) -> bool:
 def _fits(names: list[str], patterns: list[str]) -> bool:
     if not patterns:
         return not names
-    first, rest = patterns[0], patterns[1:]
+    first, further = patterns[0], patterns[1:]
     if first == "**":
         shown = next((i for i, name in enumerate(names) if name.startswith(".")), len(names))
-        return any(_fits(names[depth:], rest) for depth in range(shown + 1))
+        return any(_fits(names[depth:], further) for depth in range(shown + 1))
     if not names or (names[0].startswith(".") and not first.startswith(".")):
         return False
-    return fnmatch.fnmatchcase(names[0], first) and _fits(names[1:], rest)
+    return fnmatch.fnmatchcase(names[0], first) and _fits(names[1:], further)
 
 
 def _refused(location: Location, error: OSError) -> Fault:

@@ -60,5 +60,5 @@ def moment_text(micros: int) -> str:
     >>> moment_text(1_800_000_000_000_001)
     '2027-01-15T08:00:00.000001Z'
     """
-    seconds, rest = divmod(micros, MICROS)
-    return f"{_second_text(seconds)}.{rest:06d}Z"
+    seconds, fraction = divmod(micros, MICROS)
+    return f"{_second_text(seconds)}.{fraction:06d}Z"

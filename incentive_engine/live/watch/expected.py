@@ -62,7 +62,7 @@ class Expected:
         policy = campaign.frozen.policy
         columns = ["user_id", "offer_id", "reason", CONVERSION]
         table = pq.read_table(run_dir / "allocation.parquet", columns=columns)
-        held = np.asarray(equal(table.column("reason"), Reason.HOLDOUT))
+        holdout = np.asarray(equal(table.column("reason"), Reason.HOLDOUT))
         times = policy.campaign
         offered = table.filter(pc.is_valid(table.column("offer_id"))).column("user_id")
         # offers of the plan, evenly spread, whose sizes stand for all
@@ -72,13 +72,13 @@ class Expected:
         sizes, paid = sizes_of(choices, campaign.terms.limits)
         return cls(
             forecast=None if times is None else ArrivalForecast.of(times, policy.timezone),
-            users=len(held) * (1.0 if times is None else times.share),
-            held=held,
+            users=len(holdout) * (1.0 if times is None else times.share),
+            held=holdout,
             limits=campaign.terms.limits,
             offers=policy.offer_ids,
             sizes=sizes,
             paid=paid,
-            gain=_gain(campaign, float(np.nansum(table.column(CONVERSION).to_numpy())), held),
+            gain=_gain(campaign, float(np.nansum(table.column(CONVERSION).to_numpy())), holdout),
             currency=policy.currency,
             zone=policy.timezone,
         )
@@ -113,9 +113,9 @@ def sizes_of(
     return tuple(sizes), tuple(paid)
 
 
-def _gain(campaign: LiveCampaign, scores: float, held: BoolArray) -> Estimate:
+def _gain(campaign: LiveCampaign, scores: float, holdout: BoolArray) -> Estimate:
     """Return the conversions that were stated per user outside the holdout."""
-    users = max(int((~held).sum()), 1)
+    users = max(int((~holdout).sum()), 1)
     plan = campaign.run.evaluation.plan
     if plan is not None:
         stated = plan.conversions

@@ -37,8 +37,8 @@ class RemainderPlanner:
         policy = campaign.frozen.policy
         table = read_scores(run_dir / "scores.parquet", policy)
         reason = pq.read_table(run_dir / "allocation.parquet", columns=["reason"])
-        held = np.asarray(equal(reason.column("reason"), Reason.HOLDOUT))
-        return cls(problem=build_problem(policy.without_exploring(), table, held))
+        holdout = np.asarray(equal(reason.column("reason"), Reason.HOLDOUT))
+        return cls(problem=build_problem(policy.without_exploring(), table, holdout))
 
     def rest(
         self,
@@ -142,14 +142,14 @@ class Rest:
             usage = rows.matrix @ amounts[1:].ravel()
             with np.errstate(divide="ignore", invalid="ignore"):
                 lasts = np.where((usage > 0) & np.isfinite(left), left / usage, np.inf)
-            part = float(min(lasts.min(initial=np.inf), 1 - gone))
-            value += part * float(amounts[0].sum())
-            spent += part * self._cost(amounts)
-            left, gone = np.maximum(left - part * usage, 0.0), gone + part
+            stretch = float(min(lasts.min(initial=np.inf), 1 - gone))
+            value += stretch * float(amounts[0].sum())
+            spent += stretch * self._cost(amounts)
+            left, gone = np.maximum(left - stretch * usage, 0.0), gone + stretch
             if gone >= 1 - 1e-9:
                 break
             first = gone if first is None else first
-            for row in np.flatnonzero(lasts <= part * (1 + 1e-12)):
+            for row in np.flatnonzero(lasts <= stretch * (1 + 1e-12)):
                 counted = np.unique(rows.matrix[[int(row)]].indices % pairs)
                 amounts.reshape(len(amounts), pairs)[:, counted] = 0.0
         return Outlook(value=value, spent=spent, runs_dry=self._moment(first))

@@ -75,9 +75,9 @@ def _new_prices(
     dearer: Mapping[str, float],
 ) -> Proposal | None:
     """Return new prices; None where they would change nothing."""
-    rest = planner.rest(look, without=paused, dearer=dearer)
-    better = rest.prices(prices)
-    now, then = rest.outlook(prices), rest.outlook(better)
+    remainder = planner.rest(look, without=paused, dearer=dearer)
+    better = remainder.prices(prices)
+    now, then = remainder.outlook(prices), remainder.outlook(better)
     if now.is_like(then):
         return None
     return Proposal(
@@ -98,9 +98,9 @@ def _pause(
 ) -> Proposal:
     """Return that an offer be paused, with prices for the others."""
     now = planner.rest(look, without=paused).outlook(prices, worthless=offer)
-    rest = planner.rest(look, without=(*paused, offer))
-    better = rest.prices(prices)
-    then = rest.outlook(better)
+    remainder = planner.rest(look, without=(*paused, offer))
+    better = remainder.prices(prices)
+    then = remainder.outlook(better)
     return Proposal(
         change=Change(prices=better, paused=(offer,)),
         kind="pause",

@@ -179,9 +179,9 @@ def _give(process: subprocess.Popen[bytes], job: Job) -> None:
         raise SetupError(
             Fault(job.ledger, "its writer has ended without a word", remedy="start it again")
         )
-    said = json.loads(line)
-    kind = DataError if said["is_lasting"] else UnavailableError
-    raise kind(*(Fault(*fault) for fault in said["error"]))
+    refusal = json.loads(line)
+    kind = DataError if refusal["is_lasting"] else UnavailableError
+    raise kind(*(Fault(*fault) for fault in refusal["error"]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

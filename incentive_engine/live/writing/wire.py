@@ -149,15 +149,15 @@ class Frames:
         ValueError
             When a frame is too long to be one.
         """
-        rest = self._rest
-        rest += data
-        while len(rest) >= self.HEADER:
-            size = int.from_bytes(rest[: self.HEADER], "big")
+        buffer = self._rest
+        buffer += data
+        while len(buffer) >= self.HEADER:
+            size = int.from_bytes(buffer[: self.HEADER], "big")
             # bytes of a frame; a longer one is no frame of ours
             if size > (1 << 24):
                 raise ValueError(say("{size} bytes are no frame", size=size))
-            if len(rest) < self.HEADER + size:
+            if len(buffer) < self.HEADER + size:
                 return
-            content = bytes(rest[self.HEADER : self.HEADER + size])
-            del rest[: self.HEADER + size]
+            content = bytes(buffer[self.HEADER : self.HEADER + size])
+            del buffer[: self.HEADER + size]
             yield content

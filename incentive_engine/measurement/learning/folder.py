@@ -60,11 +60,11 @@ class PastFeature:
                 return say("learn.unit", times=times)
         if before.levels and len(before.levels) < self.MOST_LEVELS:
             values = column.dropna().astype(str)
-            known = float(values.isin(before.levels).mean()) if len(values) else 1.0
+            known_share = float(values.isin(before.levels).mean()) if len(values) else 1.0
             # the share of rows whose value earlier campaigns had as well, at least
             known_levels = 0.5
-            if known < known_levels:
-                return say("learn.levels", known=known)
+            if known_share < known_levels:
+                return say("learn.levels", known=known_share)
         return None
 
 
@@ -88,14 +88,14 @@ class LearnedFolder:
 
     def messages(self) -> tuple[Message, ...]:
         """Return what a planner reads."""
-        said = [
+        lines = [
             say("learn.rows", campaign=self.campaign, held=self.held, explored=self.explored),
             say("learn.planned", rows=self.by_plan, file=str(self.planned)),
             say("learn.next", folder=str(self.file.parent)),
         ]
         if self.strangers:
-            said.insert(1, say("learn.strangers", rows=self.strangers))
-        return tuple(said)
+            lines.insert(1, say("learn.strangers", rows=self.strangers))
+        return tuple(lines)
 
     def to_text(self, code: Code = "en") -> str:
         """Return the lines that the terminal shows."""

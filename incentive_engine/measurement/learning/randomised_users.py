@@ -69,13 +69,13 @@ def planned_decisions(run: FinishedRun, table: ScoreTable) -> Decisions:
         raise DataError(Fault(str(file), what, remedy="run `incentive verify`"))
     place = pc.index_in(plan.column("offer_id"), value_set=pa.array(run.policy.offer_ids))
     propensity = numbers(plan.column("propensity")).astype(np.float64)
-    held = equal(plan.column("reason"), Reason.HOLDOUT)
+    holdout = equal(plan.column("reason"), Reason.HOLDOUT)
     created = run.created or datetime.now(UTC)
     return Decisions(
         came=np.ones(table.n_users, dtype=np.bool_),
         choice=as_numpy(whole(pc.fill_null(place, -1))).astype(np.int16),
-        held=held,
-        explored=~held & (propensity < 1.0),
+        held=holdout,
+        explored=~holdout & (propensity < 1.0),
         propensity=propensity,
         at=np.full(table.n_users, round(created.timestamp() * MICROS), dtype=np.int64),
     )
@@ -123,7 +123,7 @@ def _first_decisions(
     decisions: Sequence[ServedDecision], place: dict[str, int], offers: tuple[str, ...]
 ) -> Decisions:
     n = len(place)
-    made = Decisions(
+    first = Decisions(
         came=np.zeros(n, dtype=np.bool_),
         choice=np.full(n, -1, dtype=np.int16),
         held=np.zeros(n, dtype=np.bool_),
@@ -132,20 +132,20 @@ def _first_decisions(
         at=np.zeros(n, dtype=np.int64),
         paid=np.zeros(n),
     )
-    assert made.paid is not None
+    assert first.paid is not None
     for user, offer, reason, state, amount, at, propensity in decisions:
         if (row := place.get(user)) is None:
             continue
         if state == "redeemed":
-            made.paid[row] += (amount or 0) / MICROS
-        if made.came[row]:
+            first.paid[row] += (amount or 0) / MICROS
+        if first.came[row]:
             continue
-        made.came[row], made.at[row], made.propensity[row] = True, at, propensity
-        made.choice[row] = -1 if offer is None else offers.index(offer)
-        made.held[row] = reason == Reason.HOLDOUT
+        first.came[row], first.at[row], first.propensity[row] = True, at, propensity
+        first.choice[row] = -1 if offer is None else offers.index(offer)
+        first.held[row] = reason == Reason.HOLDOUT
         by_lot = reason in {Reason.OFFERED, Reason.EXPLORED} and propensity < 1.0
-        made.explored[row] = by_lot and not made.held[row]
-    return made
+        first.explored[row] = by_lot and not first.held[row]
+    return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

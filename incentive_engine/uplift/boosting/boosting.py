@@ -188,8 +188,8 @@ def predict(
     out = np.empty((len(matrix), len(further)))
     for each, values in enumerate(further):
         asked[:, matrix.shape[1] :] = values
-        said = booster.predict(asked, raw_score=raw, num_threads=Recipe.FIXED["num_threads"])
-        out[:, each] = np.asarray(said)
+        predicted = booster.predict(asked, raw_score=raw, num_threads=Recipe.FIXED["num_threads"])
+        out[:, each] = np.asarray(predicted)
     return out
 
 
@@ -261,13 +261,13 @@ class CrossFitted:
             every = self._every(matrix, further, raw=raw)
             return np.asarray(sum(every[1:], start=every[0]) / len(every))
         inside = [folds.inside(fold) for fold in range(folds.count)]
-        parts = side_by_side(
+        by_fold = side_by_side(
             lambda f: predict(self.models[f], matrix, further, rows=inside[f], raw=raw),
             folds.count,
         )
         out = np.empty((len(matrix), len(further)))
-        for rows, part in zip(inside, parts, strict=True):
-            out[rows] = part
+        for rows, predicted in zip(inside, by_fold, strict=True):
+            out[rows] = predicted
         return out
 
     def _every(self, matrix: Matrix, further: Matrix, *, raw: bool) -> Sequence[FloatArray]:

@@ -36,9 +36,9 @@ class Feature:
     def encode(self, column: pd.Series) -> Matrix:
         """Return the column as (n,) float32; missing and infinite values are NaN."""
         if self.kind == "category":
-            known = {level: code for code, level in enumerate(self.levels)}
+            code_of = {level: code for code, level in enumerate(self.levels)}
             place, levels = pd.factorize(column.astype("str"))
-            codes = np.array([known.get(level, len(known)) for level in levels] + [np.nan])
+            codes = np.array([code_of.get(level, len(code_of)) for level in levels] + [np.nan])
             return np.where(column.isna().to_numpy(), np.nan, codes[place]).astype(np.float32)
         if self.kind == "date":
             days = _dates(column) - pd.Timestamp("1970-01-01")
@@ -175,10 +175,10 @@ def _levels(column: pd.Series, kind: Kind) -> tuple[str, ...]:
     counts = column.dropna().astype("str").value_counts()
     # rows that a level needs for a code of its own; below, models would learn single people
     fewest_rows = 20
-    kept = counts[counts >= min(fewest_rows, counts.iloc[0])]
+    frequent = counts[counts >= min(fewest_rows, counts.iloc[0])]
     # levels that a category keeps; the rarest beyond them share one code
     most_levels = 255
-    ranked = sorted(kept.index, key=lambda level: (-kept[level], level))[:most_levels]
+    ranked = sorted(frequent.index, key=lambda level: (-frequent[level], level))[:most_levels]
     return tuple(sorted(ranked))
 
 

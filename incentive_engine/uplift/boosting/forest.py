@@ -150,10 +150,10 @@ def _joined_tables(
     parts: Sequence[tuple[IntArray, npt.NDArray[np.uint8] | None]],
 ) -> dict[str, Any]:
     """Return `table` and `by_code` of several parts, one after the other."""
-    known = [by_code for _, by_code in parts if by_code is not None]
-    starts, tables = np.cumsum([0, *map(len, known)]), [table for table, _ in parts]
+    coded = [by_code for _, by_code in parts if by_code is not None]
+    starts, tables = np.cumsum([0, *map(len, coded)]), [table for table, _ in parts]
     moved = [np.where(t < 0, -1, t + at) for t, at in zip(tables, starts, strict=False)]
-    return {"table": np.concatenate(moved), "by_code": np.concatenate(known)}
+    return {"table": np.concatenate(moved), "by_code": np.concatenate(coded)}
 
 
 def _down(threshold: FloatArray) -> npt.NDArray[np.float32]:
@@ -278,12 +278,12 @@ def _send_right(
     """Clear the leaves that one split takes from the rows that it sends right."""
     if missing_left:
         for row in range(len(value)):
-            kept = possible[row]
-            possible[row] = kept & stays if value[row] > limit else kept
+            leaves = possible[row]
+            possible[row] = leaves & stays if value[row] > limit else leaves
     else:
         for row in range(len(value)):
-            kept = possible[row]
-            possible[row] = kept if value[row] <= limit else kept & stays
+            leaves = possible[row]
+            possible[row] = leaves if value[row] <= limit else leaves & stays
 
 
 @numba.njit(cache=True, nogil=True)

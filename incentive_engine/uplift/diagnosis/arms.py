@@ -122,8 +122,8 @@ def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
     if conversions >= least_events and least <= max(counts[0].rate, 1e-12):
         return None
     rows = sum(count.rows for count in counts)
-    rest = sum(count.rows - count.conversions for count in counts)
-    if min(conversions, rest) >= least_events and counts[0].rate == 0:
+    without = sum(count.rows - count.conversions for count in counts)
+    if min(conversions, without) >= least_events and counts[0].rate == 0:
         return None
     what = say("trial.sizes.worthless", conversions=conversions, rows=rows)
     if math.isfinite(least):

@@ -153,8 +153,8 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
         values = days.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = ~missing & (np.abs(values) <= np.finfo(np.float32).max)  # as models see them
-    present = values if known.all() else values[known]
+    is_finite = ~missing & (np.abs(values) <= np.finfo(np.float32).max)  # as models see them
+    present = values if is_finite.all() else values[is_finite]
     if not len(present) or present.min() == present.max():
         return None
     # numbers are cut at these quantiles, so that single rows do not decide
@@ -165,7 +165,7 @@ def _winsorised(column: pd.Series, missing: BoolArray) -> FloatArray | None:
     cut = np.clip(values, low, high)
     gone = np.isnan(cut)
     if gone.any():
-        cut = np.where(gone, cut[known].mean(), cut)
+        cut = np.where(gone, cut[is_finite].mean(), cut)
     return np.asarray(cut, dtype=np.float64)
 
 

@@ -30,7 +30,7 @@ def leak_findings(
     events = _events(trial.conversion[rows] > 0, trial.spend[rows] != 0)
     if not events:
         return [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=say("trial.leaks.few"))]
-    known = [
+    areas = [
         (str(name), who, telling(features[name].iloc[rows], event))
         for name in features
         for who, event in events.items()
@@ -40,10 +40,10 @@ def leak_findings(
     doubted = 0.9
     findings = [
         _finding(name, who, area, refused=area > refused and name not in trusted)
-        for name, who, area in known
+        for name, who, area in areas
         if area > doubted
     ]
-    best = max((area for *_, area in known), default=0.5)
+    best = max((area for *_, area in areas), default=0.5)
     fine = say("trial.leaks.fine", best=best)
     return findings or [CheckVerdict(check=TrialCheck.LEAKS, verdict="fine", what=fine)]
 
@@ -72,8 +72,8 @@ def telling(column: pd.Series, converted: BoolArray) -> float:
     areas = [_area(missing.astype(np.float64), converted)]
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        known = np.isfinite(values) & ~missing
-        areas.append(_area(values[known], converted[known]))
+        is_finite = np.isfinite(values) & ~missing
+        areas.append(_area(values[is_finite], converted[is_finite]))
     else:
         learned = np.arange(len(column)) % 2 == 0
         rate = pd.Series(converted[learned]).groupby(column[learned].to_numpy()).mean()
@@ -110,8 +110,8 @@ def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
         n rows, those columns of the trial's that are learned from.
     """
     encoder = learn_encoder(features)
-    kept = {feature.name for feature in encoder.features}
-    idle = [str(name) for name in features if name not in kept]
+    encoded = {feature.name for feature in encoder.features}
+    idle = [str(name) for name in features if name not in encoded]
     findings = []
     if idle:
         # features that a sentence names; the others are counted
@@ -125,7 +125,7 @@ def feature_findings(features: pd.DataFrame) -> list[CheckVerdict]:
         if feature.kind == "category":
             findings += _crowded(feature, features[feature.name])
             findings += _stray(feature, features[feature.name])
-    fine = say("trial.features.fine", features=len(kept))
+    fine = say("trial.features.fine", features=len(encoded))
     return findings or [CheckVerdict(check=TrialCheck.FEATURES, verdict="fine", what=fine)]
 
 

@@ -75,10 +75,10 @@ class Valuation:
             (n,) how much each row counts; left out, 1.
         """
         sum_of = self._weighted(terms)
-        part = sum_of.part(choice)
+        brought = sum_of.part(choice)
         if beyond is not None:
-            part -= sum_of.part(beyond)
-        return sum_of.mean(part if weight is None else weight[:, None] * part)
+            brought -= sum_of.part(beyond)
+        return sum_of.mean(brought if weight is None else weight[:, None] * brought)
 
     def _weighted(self, terms: Mapping[str, float]) -> Increments:
         """Return a sum of measures; their noises add up, as if they always erred together."""

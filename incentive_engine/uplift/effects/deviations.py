@@ -166,8 +166,8 @@ def _directions(covariance: FloatArray) -> FloatArray:
     variance, vectors = np.linalg.eigh(covariance)
     order = np.argsort(-variance, kind="stable")
     # directions with less variance than this share of the largest are left out
-    kept = [i for i in order if variance[i] >= 0.03 * variance.max()]
-    directions = (vectors[:, kept] * np.sqrt(variance[kept])).T
+    largest = [i for i in order if variance[i] >= 0.03 * variance.max()]
+    directions = (vectors[:, largest] * np.sqrt(variance[largest])).T
     # an eigenvector's sign is arbitrary, and trees would differ by it
     signs = np.where(directions.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     return np.asarray(directions * signs)

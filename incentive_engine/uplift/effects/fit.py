@@ -169,12 +169,12 @@ def _evidence(
 def weight_prior(params: FitParams) -> WeightPrior:
     """Return what is believed of the weights of the models in the stack."""
     # 1e-9: a model that an ablation leaves out has so much of its weight
-    kept = np.array(
+    present = np.array(
         [1.0, *(1.0 if params.has(n) else 1e-9 for n in ("contrast_trees", "arm_trees"))]
     )
 
     def belief(chance: float, usual: tuple[float, ...]) -> Belief:
-        left = kept * usual
+        left = present * usual
         return Belief(chance=chance, usual=tuple((left * sum(usual) / left.sum()).tolist()))
 
     add_up = params.additive_chance

@@ -101,17 +101,17 @@ def learn_prognosis(
     constant = np.linalg.lstsq(weighted.T @ contrast, weighted.T @ both, rcond=None)[0]
     claim, residual = (both - contrast @ constant).T
     moved = precision * claim * residual
-    parts = np.stack([precision * claim**2, moved, moved**2])
-    inside = np.stack([np.bincount(folds.label, part, folds.count) for part in parts])
+    quantities = np.stack([precision * claim**2, moved, moved**2])
+    inside = np.stack([np.bincount(folds.label, quantity, folds.count) for quantity in quantities])
     total = inside.sum(axis=1)
 
     def posterior(sums: FloatArray) -> float:
         size, moment, spread = map(float, sums)
         mean, deviation = believed
         noise = spread / size if size > 0 else 1.0
-        told = size / max(noise, 1e-12)
+        certainty = size / max(noise, 1e-12)
         pull = moment / max(noise, 1e-12) + mean / deviation**2
-        return sure * pull / (told + 1 / deviation**2)
+        return sure * pull / (certainty + 1 / deviation**2)
 
     outside = [posterior(total - inside[:, fold]) for fold in range(folds.count)]
     return Prognosis(

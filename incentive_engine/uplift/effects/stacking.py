@@ -176,8 +176,8 @@ class DeviationEvidence:
         weights = self._solved(self.claim, folds, self.prior)
         trust = [
             # by all rows first, then by those outside each fold in turn
-            _tested(by_fold.sum(axis=0) - held).trust(self.likely)
-            for held in (np.zeros(3), *by_fold)
+            _tested(by_fold.sum(axis=0) - left_out).trust(self.likely)
+            for left_out in (np.zeros(3), *by_fold)
         ]
         weights = [each * believed for each, believed in zip(trust, weights, strict=True)]
         return Stack(weight=weights[0], weight_outside=np.stack(weights[1:]))

@@ -95,8 +95,8 @@ def _gained(
     )  # fmt: skip
     # those whom it should move most get their best offer
     treated_share = 0.3
-    for part in (0, 1):
-        asked, seen = np.flatnonzero(half == part), np.flatnonzero(half != part)
+    for side in (0, 1):
+        asked, seen = np.flatnonzero(half == side), np.flatnonzero(half != side)
         effect = np.tile(brought[seen].mean(axis=0), (len(asked), 1))
         if matrix.shape[1]:
             binned = BinnedRows(np.ascontiguousarray(matrix), categories=categories)

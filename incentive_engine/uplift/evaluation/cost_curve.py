@@ -126,8 +126,8 @@ def _planned(
 ) -> tuple[IntArray, FloatArray, Estimate]:
     """Return a plan within a budget, its part of the increments, and their mean."""
     choice = path.plan(budget)
-    part = scored.gain.part(choice)
-    return choice, part, scored.gain.mean(part)
+    brought = scored.gain.part(choice)
+    return choice, brought, scored.gain.mean(brought)
 
 
 def taken(values: FloatArray, choice: IntArray) -> FloatArray:

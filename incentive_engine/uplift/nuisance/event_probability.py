@@ -153,8 +153,8 @@ def campaign_levels(rows: TrialRows, *, event: FloatArray, log_odds: FloatArray)
     for fold, levels in enumerate(side_by_side(outside, folds.count)):
         inside = folds.inside(fold)
         # a campaign whose rows are all of one fold has no level outside it
-        known = np.append(levels, np.zeros(int(campaign.max()) + 1 - len(levels)))
-        level[inside] = known[campaign[inside]]
+        padded = np.append(levels, np.zeros(int(campaign.max()) + 1 - len(levels)))
+        level[inside] = padded[campaign[inside]]
     return level
 
 

@@ -249,9 +249,9 @@ class Folder:
             return PolicyEntry(
                 path=str(fault.where), changed=changed, policy=None, faults=(fault,)
             )
-        known = self._policies.get(name)
-        if known is not None and known[0] == key:
-            return known[1]
+        cached = self._policies.get(name)
+        if cached is not None and cached[0] == key:
+            return cached[1]
         entry = _read_policy(path, name, changed)
         if entry is not None:
             self._policies[name] = (key, entry)

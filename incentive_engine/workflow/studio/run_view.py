@@ -126,8 +126,8 @@ class Verifier:
             if key not in self._known:
                 self._known[key] = verify_run(directory, key=read_signing_key(None))
                 # verifications that are remembered
-                kept = 64
-                while len(self._known) > kept:
+                remembered = 64
+                while len(self._known) > remembered:
                     self._known.popitem(last=False)
             return self._known[key]
 

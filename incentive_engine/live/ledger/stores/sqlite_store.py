@@ -152,9 +152,9 @@ class SQLiteStore:
 
     def _all(self, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of many values, some of which are asked for at once."""
-        rest = list(values)
-        while rest:
-            some, rest = rest[: self.AT_ONCE], rest[self.AT_ONCE :]
+        remaining = list(values)
+        while remaining:
+            some, remaining = remaining[: self.AT_ONCE], remaining[self.AT_ONCE :]
             # always as many question marks, so that the statement is prepared once
             yield from self._db.execute(query, some + [None] * (self.AT_ONCE - len(some)))
 

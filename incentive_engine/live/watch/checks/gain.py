@@ -90,20 +90,20 @@ def comparison(look: Look) -> GainComparison | None:
     ripe = seen.is_first & (seen.row >= 0) & (seen.decided <= look.now - look.params.settled_after)
     ripe &= seen.decided >= max(look.begin("gain_below"), look.begin("gain_above"))
     rows, stated, yard = seen.row[ripe], look.expected.gain, look.yardstick
-    held = look.expected.held
+    holdout = look.expected.held
     by_prices = yard is not None and _as_planned(look, rows, seen.offer[ripe] >= 0)
     if yard is not None and by_prices:
         rows = rows[yard.offered[rows]]
-        stated = stated.times(float((~held).sum() / max((yard.offered & ~held).sum(), 1)))
-    kept = held[rows]
+        stated = stated.times(float((~holdout).sum() / max((yard.offered & ~holdout).sum(), 1)))
+    held_out = holdout[rows]
     bought = did.conversion[rows]
     least = GAIN_TEST.least_held
-    if kept.sum() < least or len(rows) - kept.sum() < least or bought.sum() < least / 10:
+    if held_out.sum() < least or len(rows) - held_out.sum() < least or bought.sum() < least / 10:
         return None
     nothing = np.zeros(len(rows), dtype=np.int64)
     measured = difference_from_holdout(
         bought,
-        held=kept,
+        held=held_out,
         stratum=nothing if yard is None else yard.stratum[rows],
         covariates=None if yard is None else yard.covariates[rows].astype(np.float64),
     )

@@ -199,9 +199,9 @@ def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
     else:
         until -= look.hold
         paid = seen.amount[of].astype(np.float64) if terms.settles_amount else claim
-        kept = np.where(seen.is_state(State.REDEEMED)[of], paid, 0.0) / unit
+        redeemed = np.where(seen.is_state(State.REDEEMED)[of], paid, 0.0) / unit
         over = at <= until
-        at, amount = at[over], kept[over]
+        at, amount = at[over], redeemed[over]
         sizes = sizes if not terms.settles_amount else look.expected.paid[place]
     return Flow(at=at, amount=amount, until=until, sizes=sizes, is_floor=is_floor)
 
@@ -214,8 +214,8 @@ def _pace(time: Timeline, left: float) -> FloatArray:
 
 def _rate(time: Timeline, came: FloatArray, start: int) -> float:
     """Return how much is taken per unit of the forecast's share, from a step on."""
-    part = float(time.share[-1] - time.share[start])
-    return float(came[start:].sum()) / part if part > 0 else 0.0
+    share = float(time.share[-1] - time.share[start])
+    return float(came[start:].sum()) / share if share > 0 else 0.0
 
 
 def _written(standing: Standing, amounts: Mapping[str, int]) -> dict[str, str]:

@@ -115,22 +115,22 @@ def threshold(mean: float, error: float) -> int:
 
 def _leaks(look: Look) -> Iterator[Found]:
     """Yield that users of the holdout got offers: one is enough."""
-    seen, held = look.observed, look.expected.held
-    known = seen.row >= 0
-    got = known & (seen.offer >= 0) & held[np.maximum(seen.row, 0)]
-    reached = np.zeros(len(held), dtype=np.bool_)
+    seen, holdout = look.observed, look.expected.held
+    in_run = seen.row >= 0
+    got = in_run & (seen.offer >= 0) & holdout[np.maximum(seen.row, 0)]
+    reached = np.zeros(len(holdout), dtype=np.bool_)
     reached[seen.row[got]] = True
-    redeemed = np.zeros(len(held), dtype=np.bool_)
+    redeemed = np.zeros(len(holdout), dtype=np.bool_)
     redeemed[seen.row[got & (seen.amount > 0)]] = True
     did = look.outcomes
     if did is not None and did.offer is not None:
-        reached |= held & (did.offer >= 0)
+        reached |= holdout & (did.offer >= 0)
     if did is not None and did.cost is not None:
-        redeemed |= held & (did.cost > 0)
+        redeemed |= holdout & (did.cost > 0)
     count = int((reached | redeemed).sum())
     if not count:
         return
-    values = {"users": count, "held": int(held.sum()), "redeemed": int(redeemed.sum())}
+    values = {"users": count, "held": int(holdout.sum()), "redeemed": int(redeemed.sum())}
     first = seen.decided[got]
     yield Found(
         kind="holdout_leaking",

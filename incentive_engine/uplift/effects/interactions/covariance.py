@@ -98,8 +98,8 @@ class Covariances:
     def _likeliest(self, guesses: list[Guess], relevance: FloatArray) -> Guess:
         def evidence(guess: Guess) -> float:
             prior = Prior(covariance=self.of(guess), relevance=relevance)
-            said = log_evidence(self._gram, self._moment, prior)
-            return said + float(self._log_prior[guess.correlation])
+            log_likelihood = log_evidence(self._gram, self._moment, prior)
+            return log_likelihood + float(self._log_prior[guess.correlation])
 
         return max(guesses, key=evidence)
 

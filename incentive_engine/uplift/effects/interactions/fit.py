@@ -210,8 +210,8 @@ def _strongest(
     moved, functions = np.zeros(len(features)), np.zeros((len(features), len(columns)))
     for at, feature in enumerate(features):
         mine = np.flatnonzero(columns == feature)
-        part = mean[:, mine] @ spread[np.ix_(mine, mine)] @ mean[:, mine].T
-        variance, vectors = np.linalg.eigh(part)
+        covariance = mean[:, mine] @ spread[np.ix_(mine, mine)] @ mean[:, mine].T
+        variance, vectors = np.linalg.eigh(covariance)
         moved[at] = max(variance[-1], 0.0)
         if moved[at] > 0:
             # an eigenvector's sign is arbitrary: its largest entry is made positive
