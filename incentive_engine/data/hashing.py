@@ -7,6 +7,7 @@ J.-P. Aumasson and D. J. Bernstein, SipHash: a fast short-input PRF, 2012, secti
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,6 @@ Words = npt.NDArray[np.uint64]
 
 
 MASK: Final = 2**64 - 1
-START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
 def hash_ids(ids: Column, key: bytes) -> Words:
@@ -52,9 +52,15 @@ def hash_ids(ids: Column, key: bytes) -> Words:
 
 def state_of(key: bytes) -> Words:
     """Return (4,) uint64, the state with which SipHash begins for a key of 16 bytes."""
-    words = np.frombuffer(key, dtype="<u8")
-    state: Words = np.array(START, dtype=np.uint64) ^ np.tile(words, 2)
-    return state
+    return np.array(_state(key), dtype=np.uint64)
+
+
+@lru_cache(maxsize=16)
+def _state(key: bytes) -> tuple[int, ...]:
+    words = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    # "somepseudorandomlygeneratedbytes"
+    start = 0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573
+    return tuple(own ^ words[place % 2] for place, own in enumerate(start))
 
 
 def hash_id(user_id: int | str, key: bytes) -> int:
@@ -64,8 +70,7 @@ def hash_id(user_id: int | str, key: bytes) -> int:
     True
     """
     content, word_size = str(user_id).encode(), 8
-    k = int.from_bytes(key[:word_size], "little"), int.from_bytes(key[word_size:], "little")
-    a, b, c, d = (start ^ k[place % 2] for place, start in enumerate(START))
+    a, b, c, d = _state(key)
     last = len(content) // word_size
     # as SipHash pads: the last word holds what is left, and the size in its highest byte
     ending = (len(content) & 0xFF) << 56 | int.from_bytes(content[last * word_size :], "little")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +28,6 @@ from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, Text, say
-
-NAMED_COLUMNS: Final = 12
-"""A table with more columns than this is not listed in a message."""
 
 
 def _smallest(kind: np.dtype[Any]) -> float:
@@ -78,6 +75,8 @@ class RowChecks:
     """Numbers beyond this lose the hundredths of a currency unit in a float."""
     NAMED_ROWS: ClassVar[int] = 3
     """So many offending rows are named; the others are counted."""
+    NAMED_COLUMNS: ClassVar[int] = 12
+    """A table with more columns than this is not listed in a message."""
 
     where: str
     user_id: Column
@@ -251,7 +250,9 @@ def near_column(name: str, names: Iterable[str]) -> Text:
     near = 0.75
     if match := get_close_matches(name, listed, n=1, cutoff=near):
         return say("did you mean `{name}`?", name=match[0])
-    return say("it has: {names}", names=tuple(listed)) if len(listed) <= NAMED_COLUMNS else ""
+    if len(listed) > RowChecks.NAMED_COLUMNS:
+        return ""
+    return say("it has: {names}", names=tuple(listed))
 
 
 def counted(rows: int) -> Message:

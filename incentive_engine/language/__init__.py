@@ -21,7 +21,7 @@ from string import Formatter
 from typing import Any, Final, Literal, Self, SupportsIndex, TypeAlias
 
 from . import formats
-from .chapters import CHAPTERS, chapter_of, chinese_phrases
+from .chapters import chapters, chinese_phrases
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
@@ -358,7 +358,7 @@ class _Filled(Formatter):
 @cache
 def language(code: Code) -> Language:
     """Return a language with its catalogues."""
-    words = {key: text for name in CHAPTERS for key, text in chapter_of(name, code).items()}
+    words = {key: text for chapter in chapters(code) for key, text in chapter.items()}
     phrases = chinese_phrases() if code == "zh" else {}
     return Language(code=code, words=words, phrases=phrases)
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Any, Final
-
-CHAPTERS: Final = (
-    "page", "findings", "terminal", "history", "agents", "flywheel", "watch", "studio",
-)  # fmt: skip
-"""The catalogue's files, one each per language."""
+from typing import Any
 
 
 def chinese_phrases() -> dict[str, str]:
     """Return English text to Chinese text."""
-    # the catalogue's folder of English texts and what they are in Chinese, a file per package
-    phrases = "phrases"
-    folder = files("incentive_engine.language").joinpath("catalogue", phrases)
-    texts = [tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir()]
-    return {key: text for chapter in texts for key, text in chapter.items()}
+    # a file per package
+    return {key: text for chapter in _read("phrases") for key, text in chapter.items()}
 
 
-def chapter_of(name: str, code: str) -> dict[str, str]:
-    """Return one file of the catalogue, dotted key to text."""
-    file = files("incentive_engine.language").joinpath("catalogue", f"{name}.{code}.toml")
-    return dict(_flat(tomllib.loads(file.read_text("utf-8"))))
+def chapters(code: str) -> list[dict[str, str]]:
+    """Return the files of the catalogue in a language, each as dotted keys and texts."""
+    return [dict(_flat(content)) for content in _read("", ending=f".{code}.toml")]
+
+
+def _read(folder: str, *, ending: str = ".toml") -> Iterator[dict[str, Any]]:
+    """Yield the contents of a folder's files whose names end so."""
+    for file in files("incentive_engine.language").joinpath("catalogue", folder).iterdir():
+        if file.name.endswith(ending):
+            yield tomllib.loads(file.read_text("utf-8"))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

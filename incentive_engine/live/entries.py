@@ -62,7 +62,7 @@ def entries(ledger: str) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def decisions(ledger: str) -> tuple[str, list[tuple[Any, ...]]]:
-    """Return the digest of a ledger's run, and its decisions in order, as rows of `DECIDED`.
+    """Return the digest of a ledger's run, and what was decided on each user, in order.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from incentive_engine.pipeline.campaign_tables import (
     users_of,
 )
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.pipeline.trials import BASELINE, baseline_of
+from incentive_engine.pipeline.trials import baseline_file, baseline_of
 
 if TYPE_CHECKING:
     from incentive_engine.uplift.diagnosis.drift import Drift
@@ -88,11 +88,12 @@ def valued_trial(
     campaign: CampaignTables, model: Path, policy: Policy, *, cache: StepCache, steps: Steps
 ) -> Path:
     """Return the table that values any plan by the campaign's trial."""
-    valuation = "valuation.parquet"
+    valuation = Path("valuation.parquet")
+    files = f"{valuation} {baseline_file(valuation)}"
     with steps.step("prepare the valuation"):
         step = cache.run(
             "valuation",
-            {**_inputs_of_tables(campaign, policy), "files": f"{valuation} {BASELINE}"},
+            {**_inputs_of_tables(campaign, policy), "files": files},
             lambda directory: value_into(campaign, model, policy, directory / valuation),
         )
     return step.path / valuation
@@ -200,7 +201,7 @@ def drift_of(campaign: CampaignTables, model: Path, policy: Policy) -> Drift:
 def value_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:
     """Write a score table of the trial's rows, with what each offer brought beside it.
 
-    `BASELINE` goes beside it: what the trial says of users without an offer.
+    What the trial says of users without an offer goes beside it, into `baseline_file`.
     """
     from incentive_engine.data.tables.frames import write_table
     from incentive_engine.uplift.doubly_robust.plan_value import valued
@@ -212,8 +213,7 @@ def value_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path
     scores = out_of_fold.score_frame(trial.user_id, trial.features, policy)
     scores = within_reach(scores, trial)
     write_table(scores.join(valued(trial, out_of_fold).to_frame()), file)
-    text = json.dumps(baseline_of(trial))
-    file.with_name(BASELINE).write_text(text, encoding="utf-8")
+    baseline_file(file).write_text(json.dumps(baseline_of(trial)), encoding="utf-8")
 
 
 def _model_settings(policy: Policy) -> str:

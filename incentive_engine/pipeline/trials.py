@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -108,7 +108,9 @@ def _named(source: Source, name: str) -> pa.Table:
     return table.append_column(TrialColumn.CAMPAIGN, pa.repeat(pa.scalar(name), len(table)))
 
 
-BASELINE: Final = "baseline.json"
+def baseline_file(valuation: Path) -> Path:
+    """Return where the baseline of a trial stands, beside the table that values plans by it."""
+    return valuation.with_name("baseline.json")
 
 
 def baseline_of(trial: Trial) -> dict[str, float | None]:

@@ -214,8 +214,6 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     later = (*schema.MIGRATIONS, "CREATE TABLE later (x TEXT)")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", later)
-        patch.setattr(schema, "VERSION", len(later))
-        patch.setattr("incentive_engine.live.ledger.stores.sqlite_store.VERSION", len(later))
         book = ledger(tmp_path / "a")
         assert decided(*book.apply([Find(name)], START))[1].state == "reserved"
         book.close()

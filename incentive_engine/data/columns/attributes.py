@@ -11,7 +11,7 @@ import pyarrow as pa
 from incentive_engine.config.conditions import Range, Where
 from incentive_engine.config.fields import Scalar
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.row_checks import NAMED_COLUMNS, near_column
+from incentive_engine.data.row_checks import RowChecks, near_column
 from incentive_engine.data.tables.arrow import Column, coded, equal, is_number, levels
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, Value, say
@@ -137,7 +137,7 @@ def _unseen(place: str, name: str, value: Scalar, column: Column, where: str) ->
         return say(f"scores.no_row_{kind}", **shared, near=meant)
     if near:
         return say("scores.no_row_near", **shared, near=", ".join(list(near)[:3]))
-    if 0 < len(values) <= NAMED_COLUMNS:
+    if 0 < len(values) <= RowChecks.NAMED_COLUMNS:
         return say("scores.no_row_known", **shared, known=", ".join(values))
     return say("scores.no_row", **shared)
 

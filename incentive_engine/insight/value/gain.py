@@ -20,7 +20,7 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, ChoiceArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
-from incentive_engine.pipeline.trials import BASELINE, baseline_of
+from incentive_engine.pipeline.trials import baseline_file, baseline_of
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
@@ -97,7 +97,7 @@ def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     return ValuedTrial(
         table=table,
         valuation=Valuation.from_table(read_table(file, names), table.offers),
-        baseline=json.loads(file.with_name(BASELINE).read_text(encoding="utf-8")),
+        baseline=json.loads(baseline_file(file).read_text(encoding="utf-8")),
     )
 
 

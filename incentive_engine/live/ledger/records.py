@@ -160,6 +160,11 @@ class Decision(NamedTuple):
     propensity: float
     last: int
 
+    @classmethod
+    def columns(cls) -> str:
+        """Return what the columns of a decision are called where it is stored, in this order."""
+        return ", ".join(cls._fields)
+
     @property
     def is_live(self) -> bool:
         """Whether the user has it: one at most, as a plan gives each user one offer at most."""

@@ -57,13 +57,10 @@ CREATE TABLE prices (version BIGINT PRIMARY KEY, at BIGINT NOT NULL, content TEX
 )
 """One script per version; the last is the current one."""
 
-VERSION: Final = len(MIGRATIONS)
 
-DECISION: Final = (
-    "seq, user_id, offer_id, reason, state, scene, cost, face, amount, claims, decided_at, "
-    "expires_at, prices_version, propensity, last"
-)
-"""The columns of a decision, in the order of `records.Decision`."""
+def newest_version() -> int:
+    """Return the version that `scripts_from` brings a ledger to."""
+    return len(MIGRATIONS)
 
 
 class Query(StrEnum):
@@ -87,9 +84,8 @@ def scripts_from(version: int, where: str) -> tuple[str, ...]:
     DataError
         When the ledger is of a later version than this program knows.
     """
-    if version > VERSION:
+    if version > (newest := newest_version()):
         what = say("is a ledger of version {version}", version=version)
-        raise DataError(
-            Fault(where, what, say("at most {version}", version=VERSION), "use a newer program")
-        )
+        expected = say("at most {version}", version=newest)
+        raise DataError(Fault(where, what, expected, "use a newer program"))
     return MIGRATIONS[version:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from incentive_engine.live.ledger.schema import DECISION, Query
+from incentive_engine.live.ledger.records import Decision
+from incentive_engine.live.ledger.schema import Query
 from incentive_engine.live.ledger.stores.postgres_pipeline import bytes_of, text_of
 from incentive_engine.live.ledger.stores.store import Needs
 
@@ -22,14 +23,14 @@ STATEMENTS: Final = {
         "FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key = ANY($1)"
     ),
     "concerned": (
-        f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1) "  # noqa: S608 - columns of ours
-        f"UNION ALL SELECT {DECISION}, FALSE FROM decisions "
+        f"SELECT {Decision.columns()}, FALSE FROM decisions WHERE seq = ANY($1) "  # noqa: S608 - columns of ours
+        f"UNION ALL SELECT {Decision.columns()}, FALSE FROM decisions "
         "WHERE user_id = ANY($2) AND state IN ('reserved', 'redeemed') "
-        f"UNION ALL (SELECT {DECISION}, TRUE FROM decisions WHERE state = 'reserved' "
+        f"UNION ALL (SELECT {Decision.columns()}, TRUE FROM decisions WHERE state = 'reserved' "
         "AND expires_at <= greatest($3, (SELECT at FROM head)) "
         f"ORDER BY expires_at LIMIT {Needs.MOST_DUE})"
     ),
-    "named": f"SELECT {DECISION}, FALSE FROM decisions WHERE seq = ANY($1)",  # noqa: S608 - likewise
+    "named": f"SELECT {Decision.columns()}, FALSE FROM decisions WHERE seq = ANY($1)",  # noqa: S608 - likewise
     "newest": Query.NEWEST_PRICES,
     "acted": Query.ACTIONS,
     # what ended goes first: a user whose offer ran out may have a new one in the same batch

@@ -24,7 +24,7 @@ from incentive_engine.live.ledger.records import (
     Names,
     Request,
 )
-from incentive_engine.live.ledger.schema import VERSION, Query, scripts_from
+from incentive_engine.live.ledger.schema import Query, newest_version, scripts_from
 from incentive_engine.live.ledger.stores.postgres_pipeline import (
     Call,
     Pipeline,
@@ -105,7 +105,7 @@ class PostgresStore:
             db.execute(script)
         if is_new:
             self._fill(terms, secret)
-        db.execute("UPDATE meta SET content = %s WHERE name = 'version'", [str(VERSION)])
+        db.execute("UPDATE meta SET content = %s WHERE name = 'version'", [str(newest_version())])
         meta = dict(db.execute("SELECT name, content FROM meta").fetchall())
         limits = [limit_of(row).terms for row in db.execute(Query.POOL).fetchall()]
         refuse_other_run(self.where, terms, run=meta["run"], limits=limits)
@@ -121,7 +121,7 @@ class PostgresStore:
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
         rows = first_rows(terms, secret)
-        rows["meta"].append(("version", str(VERSION)))
+        rows["meta"].append(("version", str(newest_version())))
         with self._db.cursor() as cursor:
             for table, lines in rows.items():
                 for line in lines:

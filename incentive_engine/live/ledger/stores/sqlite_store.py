@@ -20,11 +20,18 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
-from incentive_engine.live.ledger.records import Action, Entry, Head, LimitState, Names, Request
+from incentive_engine.live.ledger.records import (
+    Action,
+    Decision,
+    Entry,
+    Head,
+    LimitState,
+    Names,
+    Request,
+)
 from incentive_engine.live.ledger.schema import (
-    DECISION,
-    VERSION,
     Query,
+    newest_version,
     scripts_from,
 )
 from incentive_engine.live.ledger.stores.log_keeper import LogKeeper
@@ -48,17 +55,18 @@ class SQLiteStore:
     AT_ONCE: ClassVar = 32
     """Values that one statement looks up."""
     ANY_OF: ClassVar = f"({', '.join('?' * AT_ONCE)})"
+    DECIDED: ClassVar = Decision.columns()
     ANSWERED: ClassVar = (
         "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
         f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
     )
     LIVE_OF: ClassVar = (
-        f"SELECT {DECISION} FROM decisions "  # noqa: S608 - columns of ours
+        f"SELECT {DECIDED} FROM decisions "  # noqa: S608 - columns of ours
         f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
     )
-    BY_SEQ: ClassVar = f"SELECT {DECISION} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
+    BY_SEQ: ClassVar = f"SELECT {DECIDED} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
     RUN_OUT: ClassVar = (
-        f"SELECT {DECISION} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
+        f"SELECT {DECIDED} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
         f"AND expires_at <= ? ORDER BY expires_at LIMIT {Needs.MOST_DUE}"
     )
 
@@ -96,7 +104,7 @@ class SQLiteStore:
             for script in scripts_from(version, str(self.path)):
                 for statement in script.split(";"):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.execute(f"PRAGMA user_version = {newest_version()}")
             if version == 0:
                 for table, rows in first_rows(terms, secret).items():
                     for row in rows:

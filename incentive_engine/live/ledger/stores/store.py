@@ -130,12 +130,12 @@ def read_claims(text: str) -> Claims:
 
 
 def decision_of(row: Sequence[Any]) -> Decision:
-    """Return a decision from a row of `schema.DECISION`."""
+    """Return a decision from a row of `Decision.columns`."""
     return Decision._make((*row[:9], read_claims(row[9]), *row[10:]))
 
 
 def decision_row(decision: Decision) -> tuple[Any, ...]:
-    """Return a decision as a row of `schema.DECISION`."""
+    """Return a decision as a row of `Decision.columns`."""
     return (*decision[:9], claims_text(decision.claims), *decision[10:])
 
 
