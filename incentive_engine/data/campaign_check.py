@@ -95,8 +95,8 @@ class _Look:
     whole: bool
 
     @classmethod
-    def at(cls, source: Source, columns: set[str]) -> _Look:
-        rows, whole = source.sample(columns, memory.MEMORY.checked_rows)
+    def at(cls, source: Source, names: set[str]) -> _Look:
+        rows, whole = source.sample(names, memory.MEMORY.checked_rows)
         return cls(source=source, rows=rows, whole=whole)
 
     @property

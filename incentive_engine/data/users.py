@@ -130,14 +130,14 @@ class UserFile:
         """Return all users."""
         return self.take(np.arange(self.n_users))
 
-    def _alike(self, rows: pa.Table) -> pa.Table:
-        """Return rows with the types that all rows together have: gaps make integers floats."""
-        for position, field in enumerate(rows.schema):
+    def _alike(self, table: pa.Table) -> pa.Table:
+        """Return some rows with the types that all together have: gaps make integers floats."""
+        for position, field in enumerate(table.schema):
             if field.name in self.gaps and is_number(field.type):
-                column = rows.column(position)
+                column = table.column(position)
                 if not pa.types.is_floating(field.type):
-                    rows = rows.set_column(position, field.name, column.cast(pa.float64()))
-        return rows
+                    table = table.set_column(position, field.name, column.cast(pa.float64()))
+        return table
 
 
 def open_users(users: Path | Source, policy: Policy) -> UserFile:

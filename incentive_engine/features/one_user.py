@@ -203,16 +203,18 @@ def moment_of(text: str) -> int:
     return int(micros)
 
 
-def _categories(values: Sequence[str | int | None] | None, size: int, known: Vocabulary) -> Codes:
-    if values is None:
+def _categories(
+    categories: Sequence[str | int | None] | None, size: int, known: Vocabulary
+) -> Codes:
+    if categories is None:
         return np.full(size, -1, dtype=np.int32)
-    return known.encode(_column(values, "category"))
+    return known.encode(_column(categories, "category"))
 
 
-def _amounts(values: Sequence[int | None] | None, size: int) -> IntArray:
-    if values is None:
+def _amounts(amounts: Sequence[int | None] | None, size: int) -> IntArray:
+    if amounts is None:
         return np.full(size, NO_AMOUNT, dtype=np.int64)
-    column = _column(values, "amount", pa.int64())
+    column = _column(amounts, "amount", pa.int64())
     return amounts_of(column, where="events", name="amount").astype(np.int64)
 
 

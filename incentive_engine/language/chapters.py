@@ -26,8 +26,8 @@ def _read(folder: str, *, ending: str = ".toml") -> Iterator[dict[str, Any]]:
             yield tomllib.loads(file.read_text("utf-8"))
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, entry in table.items():
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, entry in content.items():
         if isinstance(entry, Mapping):
             yield from _flat(entry, f"{prefix}{key}.")
         else:

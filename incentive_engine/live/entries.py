@@ -137,13 +137,13 @@ def _write_parquet(ledger: str, path: Path) -> int:
     return number
 
 
-def csv_text(rows: list[tuple[Any, ...]], *, names: bool = True) -> str:
+def csv_text(entries: list[tuple[Any, ...]], *, names: bool = True) -> str:
     """Return entries as CSV, after a line of names where that is wanted."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if names:
         writer.writerow(SCHEMA.names)
-    writer.writerows((seq, moment_text(at), *rest) for seq, at, *rest in rows)
+    writer.writerows((seq, moment_text(at), *rest) for seq, at, *rest in entries)
     return text.getvalue()
 
 

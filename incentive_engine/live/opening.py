@@ -133,17 +133,17 @@ def terms_of(run: FinishedRun, frozen: FrozenPolicy) -> Terms:
     return Terms(run=run.digest, limits=tuple(limits))
 
 
-def _limit(stated: StatedLimit, measure: str | None) -> LimitTerms:
+def _limit(limit: StatedLimit, measure: str | None) -> LimitTerms:
     unit = 1 if measure == ISSUED else MICROS
-    most = None if measure is None else stated.at_most
-    least = None if measure is None else stated.at_least
+    most = None if measure is None else limit.at_most
+    least = None if measure is None else limit.at_least
     return LimitTerms(
-        name=stated.name,
+        name=limit.name,
         is_count=measure == ISSUED,
         settles_amount=measure in {COST, FACE},
         at_most=None if most is None else _whole(most, unit, ROUND_FLOOR),
         at_least=None if least is None else _whole(least, unit, ROUND_CEILING),
-        price=stated.price or 0.0,
+        price=limit.price or 0.0,
     )
 
 

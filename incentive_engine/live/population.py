@@ -195,10 +195,10 @@ def _columns(run: Path) -> list[str]:
     return ["user_id", "offer_id", "reason", *(["propensity"] if "propensity" in names else [])]
 
 
-def _places(column: pa.ChunkedArray, values: tuple[str, ...]) -> npt.NDArray[np.int16]:
+def _places(column: pa.ChunkedArray, names: tuple[str, ...]) -> npt.NDArray[np.int16]:
     """Return (n,) int16, where each text stands among others, −1 for a missing one."""
     texts = whole(column.cast(pa.string()))
-    places = pc.fill_null(pc.index_in(texts, pa.array(list(map(str, values)))), -1)
+    places = pc.fill_null(pc.index_in(texts, pa.array(list(map(str, names)))), -1)
     return np.asarray(places.to_numpy(zero_copy_only=False), dtype=np.int16)
 
 

@@ -141,27 +141,27 @@ def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
     )
 
 
-def _nuisance(model: Path | None, rows: Trial) -> Estimates | None:
+def _nuisance(model: Path | None, trial: Trial) -> Estimates | None:
     if model is None:
         return None
     fitted = EffectModel.load(model)
-    if fitted.facts.trial == trial_digest(rows):
+    if fitted.facts.trial == trial_digest(trial):
         remedy = "leave out --model, or name one that has not seen it"
         raise DataError(Fault(str(model), "learnt from this very trial", remedy=remedy))
-    return estimate(fitted, rows.features, where="trial")
+    return estimate(fitted, trial.features, where="trial")
 
 
 def _replay(
-    rows: Trial, choice: npt.NDArray[np.int64], nuisance: Estimates | None, *, left_out: int
+    trial: Trial, choice: npt.NDArray[np.int64], nuisance: Estimates | None, *, left_out: int
 ) -> TrialReplay:
     everyone = {
         f"everybody {offer}": np.full(len(choice), index)
-        for index, offer in enumerate(rows.offers)
+        for index, offer in enumerate(trial.offers)
     }
     nobody, plan = np.full(len(choice), -1), "the plan"
-    gains = compare_plans(rows, nuisance, {plan: choice, **everyone}, against=nobody)
+    gains = compare_plans(trial, nuisance, {plan: choice, **everyone}, against=nobody)
     differences = {
-        name: compare_plans(rows, nuisance, {plan: choice}, against=other)[plan]
+        name: compare_plans(trial, nuisance, {plan: choice}, against=other)[plan]
         for name, other in everyone.items()
     }
     return TrialReplay(
@@ -169,7 +169,7 @@ def _replay(
         left_out=left_out,
         gains=gains,
         differences=differences,
-        weighted=plan_value(rows, nuisance, choice).ipw,
+        weighted=plan_value(trial, nuisance, choice).ipw,
     )
 
 

@@ -209,6 +209,6 @@ def feature_blocks(
     yield pa.table({**columns, **of_history})
 
 
-def _arrow(values: Values) -> pa.Array:
+def _arrow(feature: Values) -> pa.Array:
     """Return a feature as it is written: empty, not NaN."""
-    return pa.array(values, from_pandas=True)
+    return pa.array(feature, from_pandas=True)

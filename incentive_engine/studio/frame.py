@@ -51,11 +51,11 @@ def prose(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
-def interval(t: Language, stated: StatedEstimate | Estimate | None) -> str:
+def interval(t: Language, estimate: StatedEstimate | Estimate | None) -> str:
     """Return the ends of an interval, empty where there is none."""
-    if stated is None or (isinstance(stated, Estimate) and not stated.has_interval):
+    if estimate is None or (isinstance(estimate, Estimate) and not estimate.has_interval):
         return ""
-    low, high = (spoken_figure(t, end) for end in (stated.low, stated.high))
+    low, high = (spoken_figure(t, end) for end in (estimate.low, estimate.high))
     return t("studio.interval", low=low, high=high)
 
 

@@ -162,9 +162,9 @@ def campaign_users(sample: Sample) -> SyntheticPopulation:
     return market_people(sample.name, sample.users, prefix="U", rng=_generator(sample, 0))
 
 
-def _generator(sample: Sample, part: int) -> np.random.Generator:
+def _generator(sample: Sample, stream: int) -> np.random.Generator:
     """Return the generator of the users (0) or of the trial (1)."""
-    return np.random.default_rng(np.random.SeedSequence(sample.seed).spawn(2)[part])
+    return np.random.default_rng(np.random.SeedSequence(sample.seed).spawn(2)[stream])
 
 
 def write_sample(sample: Sample, directory: Path) -> None:

@@ -84,11 +84,11 @@ def written_loc(line: ErrorDetails, written: object) -> Loc:
     return tuple(loc)
 
 
-def _below(written: object, part: str | int) -> object:
+def _below(written: object, step: str | int) -> object:
     if isinstance(written, Mapping):
-        return next((below for key, below in written.items() if str(key) == str(part)), NOTHING)
-    if isinstance(written, list | tuple) and isinstance(part, int) and part < len(written):
-        below: object = written[part]
+        return next((below for key, below in written.items() if str(key) == str(step)), NOTHING)
+    if isinstance(written, list | tuple) and isinstance(step, int) and step < len(written):
+        below: object = written[step]
         return below
     return NOTHING
 

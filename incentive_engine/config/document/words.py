@@ -135,11 +135,11 @@ def _options(kind: object) -> tuple[object, ...]:
     return tuple(option for member in get_args(kind) for option in _options(member))
 
 
-def _below(kind: object, part: str | float) -> object | None:
+def _below(kind: object, step: str | float) -> object | None:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        field = kind.model_fields.get(str(part))
+        field = kind.model_fields.get(str(step))
         return field.rebuild_annotation() if field else None
     items: tuple[object, ...] = get_args(kind)
-    if get_origin(kind) is tuple and isinstance(part, int):
-        return items[0] if Ellipsis in items else items[min(part, len(items) - 1)]
+    if get_origin(kind) is tuple and isinstance(step, int):
+        return items[0] if Ellipsis in items else items[min(step, len(items) - 1)]
     return items[1] if get_origin(kind) is dict else None

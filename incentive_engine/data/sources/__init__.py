@@ -90,9 +90,9 @@ def _shown(file: Path, where: str, files: int) -> str:
     return where if files == 1 else str(file)
 
 
-def as_source(table: Path | Source) -> Source:
+def as_source(source: Path | Source) -> Source:
     """Return a source, opened if it is only a path."""
-    return open_source(table) if isinstance(table, Path) else table
+    return open_source(source) if isinstance(source, Path) else source
 
 
 def column_names(path: Path) -> tuple[str, ...]:

@@ -228,12 +228,12 @@ def _sqlite_schema(connection: sqlite3.Connection, query: str) -> pa.Schema:
     return pa.schema(list(zip(names, kinds, strict=True)))
 
 
-def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+def _array(column: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(kind):
-        return pa.array([_text(value) for value in values], kind)
+        return pa.array([_text(value) for value in column], kind)
     if pa.types.is_floating(kind):
-        return pa.array([None if value is None else float(value) for value in values], kind)
-    return pa.array(values, kind)
+        return pa.array([None if value is None else float(value) for value in column], kind)
+    return pa.array(column, kind)
 
 
 def _text(value: object) -> str | None:

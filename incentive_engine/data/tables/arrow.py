@@ -105,14 +105,14 @@ def _is_null(array: pa.Array) -> BoolArray:
     return np.equal(bits[array.offset : array.offset + len(array)], 0)
 
 
-def as_arrow(values: npt.NDArray[Any], missing: BoolArray | None = None) -> pa.Array:
-    """Return an array of numbers that shares the memory of `values`."""
+def as_arrow(numbers: npt.NDArray[Any], missing: BoolArray | None = None) -> pa.Array:
+    """Return an array of numbers that shares the memory of `numbers`."""
     valid = None
     if missing is not None and missing.any():
         valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    values = np.ascontiguousarray(values)
-    kind = pa.from_numpy_dtype(values.dtype)
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values)])
+    numbers = np.ascontiguousarray(numbers)
+    kind = pa.from_numpy_dtype(numbers.dtype)
+    return pa.Array.from_buffers(kind, len(numbers), [valid, pa.py_buffer(numbers)])
 
 
 def text(values: Sequence[str]) -> pa.Array:

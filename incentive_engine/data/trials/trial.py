@@ -240,7 +240,7 @@ def _counts(**rows: BoolArray) -> Mapping[str, int]:
     return MappingProxyType({name: count for name, count in counts.items() if count})
 
 
-def _frozen(values: Array) -> Array:
-    view = values.view()
+def _frozen(array: Array) -> Array:
+    view = array.view()
     view.setflags(write=False)
     return view

@@ -50,8 +50,8 @@ def _in_days(micros: FloatArray, _: FloatArray) -> FloatArray:
     return micros / DAY
 
 
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return part / whole
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    return numerator / denominator
 
 
 def _extreme(amount: FloatArray, _: FloatArray) -> FloatArray:

@@ -49,7 +49,7 @@ class MomentRows:
 
 
 def read_rows(
-    table: Source, moment: str, *, zone: str, key: str, at_most: int | None = None
+    source: Source, moment: str, *, zone: str, key: str, at_most: int | None = None
 ) -> MomentRows:
     """Return the rows of a table.
 
@@ -70,29 +70,29 @@ def read_rows(
         When a column is missing, holds no times, or a row has no moment.
     """
     column = None if is_dated(moment) else moment
-    faults = missing_columns([USER_ID], table.columns, where=table.where)
-    if column is not None and column not in table.columns:
+    faults = missing_columns([USER_ID], source.columns, where=source.where)
+    if column is not None and column not in source.columns:
         what = say("column `{column}`, which `{name}` names, is missing", column=column, name=key)
-        hint = near_column(column, table.columns)
-        faults.append(Fault(table.where, what, "a time, or a column of times", hint))
+        hint = near_column(column, source.columns)
+        faults.append(Fault(source.where, what, "a time, or a column of times", hint))
     if faults:
         raise DataError(*faults)
     names = [USER_ID, *([column] if column else [])]
-    read = table.table(names) if at_most is None else table.sample(names, at_most)[0]
+    read = source.table(names) if at_most is None else source.sample(names, at_most)[0]
     user = whole(read.column(USER_ID))
     user = user.cast(pa.int64()) if fits_int64(user.type) else as_text(user)
     if column is None:
         single = np.full(len(user), micros_of_moment(moment, zone=zone), dtype=np.int64)
         return MomentRows(user=user, moment=single, column=None)
-    zone = "UTC" if column in table.zoned() else zone
-    micros = micros_of(read.column(column), zone=zone, where=table.where, name=column)
+    zone = "UTC" if column in source.zoned() else zone
+    micros = micros_of(read.column(column), zone=zone, where=source.where, name=column)
     if (missing := micros == MISSING).any():
         what = say(
             "`{column}` is missing in {counted}",
             column=column,
             counted=counted(int(missing.sum())),
         )
-        raise DataError(Fault(table.where, what, "the moment of each row", "fill it"))
+        raise DataError(Fault(source.where, what, "the moment of each row", "fill it"))
     return MomentRows(user=user, moment=micros, column=column)
 
 

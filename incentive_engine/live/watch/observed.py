@@ -199,5 +199,5 @@ def _action(row: tuple[Any, ...]) -> Action:
     return Action._make((*row[:7], bytes(row[7])))
 
 
-def _whole(values: Sequence[int]) -> npt.NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)
+def _whole(numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.array(numbers, dtype=np.int64)

@@ -158,13 +158,13 @@ class Rest:
         place = self._crowd.users.cost
         return float("nan") if place < 0 else float(amounts[2 + place].sum())
 
-    def _moment(self, part: float | None) -> int | None:
-        """Return when a part of the users to come has come."""
+    def _moment(self, share: float | None) -> int | None:
+        """Return when a share of the users to come has come."""
         forecast = self.look.expected.forecast
-        if part is None or forecast is None:
+        if share is None or forecast is None:
             return None
         here = self.look.share(self.look.now)
-        return forecast.moment(here + part * (1 - here))
+        return forecast.moment(here + share * (1 - here))
 
     @cached_property
     def _some(self) -> IntArray:

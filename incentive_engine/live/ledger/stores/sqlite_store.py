@@ -158,9 +158,9 @@ class SQLiteStore:
             limit_of(row) for row in self._db.execute(Query.POOL)
         ]
 
-    def _all(self, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of many values, some of which are asked for at once."""
-        remaining = list(values)
+    def _all(self, query: str, keys: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of many keys, some of which are asked for at once."""
+        remaining = list(keys)
         while remaining:
             some, remaining = remaining[: self.AT_ONCE], remaining[self.AT_ONCE :]
             # always as many question marks, so that the statement is prepared once
