@@ -120,16 +120,7 @@ class UpliftModel:
         DataError
             With every offer that it did not try and every column that it lacks.
         """
-        faults = [
-            Fault(
-                f"offers: {offer}",
-                "the model's trial did not try this offer",
-                say("one of {names}", names=tuple(self.offers)),
-                "train on a trial that tried it",
-            )
-            for offer in policy.offer_ids
-            if offer not in self.offers
-        ]
+        faults = uplift.unknown_offers(self.fitted, policy)
         faults += [
             Fault(
                 "trial",

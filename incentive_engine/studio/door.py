@@ -250,8 +250,10 @@ async def content_of(request: Request) -> dict[str, Any]:
             fields.setdefault(f"{name}*", []).append(value)  # a field that may stand twice
             fields[name] = value
     except (ValueError, RecursionError):
-        raise RequestRefused(
-            400,
-            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew")),
-        ) from None
+        raise RequestRefused(400, unreadable()) from None
     return fields
+
+
+def unreadable() -> Fault:
+    """Return that a call of a page makes no sense: a page of ours sends none of these."""
+    return Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew"))

@@ -19,7 +19,7 @@ from incentive_engine.config.document.editing import Edit
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError
 from incentive_engine.language import LANGUAGES, Code, Language, language, say
 from incentive_engine.report.words import aim
-from incentive_engine.studio.door import Door, Person, RequestRefused, content_of
+from incentive_engine.studio.door import Door, Person, RequestRefused, content_of, unreadable
 from incentive_engine.studio.frame import render
 from incentive_engine.studio.scenarios import Scenarios
 from incentive_engine.studio.tasks import TaskBook
@@ -139,13 +139,7 @@ def _changes_of(form: Any) -> Sequence[Edit]:  # noqa: ANN401 - whatever a call 
             ):
                 changes.append(Edit(loc=tuple(loc), value=value))
             case _:
-                raise ConfigError(
-                    Fault(
-                        say("studio.page"),
-                        say("studio.unreadable"),
-                        remedy=say("studio.load_anew"),
-                    )
-                )
+                raise ConfigError(unreadable())
     return changes
 
 

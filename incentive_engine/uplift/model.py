@@ -330,19 +330,19 @@ def refuse_unknown_offers(model: EffectModel, policy: Policy) -> None:
     DataError
         With each of them.
     """
-    unknown = [offer for offer in policy.offer_ids if offer not in model.facts.offers]
-    if unknown:
-        raise DataError(
-            *(
-                Fault(
-                    f"offers: {offer}",
-                    "the model's trial did not try this offer",
-                    say("one of {names}", names=tuple(model.facts.offers)),
-                    "train on a trial that tried it",
-                )
-                for offer in unknown
-            )
-        )
+    if faults := unknown_offers(model, policy):
+        raise DataError(*faults)
+
+
+def unknown_offers(model: EffectModel, policy: Policy) -> list[Fault]:
+    """Return a fault for each offer of a policy that a model does not know."""
+    offers = model.facts.offers
+    what, remedy = "the model's trial did not try this offer", "train on a trial that tried it"
+    return [
+        Fault(f"offers: {offer}", what, say("one of {names}", names=offers), remedy)
+        for offer in policy.offer_ids
+        if offer not in offers
+    ]
 
 
 def _scored(model: EffectModel, users: UserTable, block: slice, policy: Policy) -> pd.DataFrame:

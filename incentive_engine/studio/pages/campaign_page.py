@@ -18,6 +18,7 @@ from incentive_engine.live.ledger.ledger import ledger_of
 from incentive_engine.live.ledger.records import Verb
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
 from incentive_engine.report.words import limit_title
+from incentive_engine.studio.door import unreadable
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.workflow.studio.running import Running, hours_since
 
@@ -135,9 +136,7 @@ def answer(visit: Visit) -> Response:
         raise ConfigError(Fault(visit.field("finding"), say("studio.who_answers")))
     verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
     if verb not in verbs:
-        raise ConfigError(
-            Fault(say("studio.page"), say("studio.unreadable"), remedy=say("studio.load_anew"))
-        )
+        raise ConfigError(unreadable())
     run = visit.run(name)
     visit.studio.campaigns.answer(
         run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by

@@ -21,8 +21,8 @@ from incentive_engine.stats.estimate import Estimate
 from incentive_engine.studio.frame import interval, spoken_figure
 from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit, back
+from incentive_engine.workflow.studio.policy_file import copy_samples
 from incentive_engine.workflow.studio.run_view import RunComparison, compare_runs, run_view
-from incentive_engine.workflow.studio.samples import copy_samples
 
 
 def home(visit: Visit) -> Response:

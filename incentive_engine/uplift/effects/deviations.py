@@ -83,13 +83,13 @@ def fit_deviations(
     directions = _directions(every.of(guess))
     columns = tuple(int(rows.columns[at]) for at in functions)
 
-    def believed(said: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
-        prior = learn_prior(said, columns, candidates, guess, rows.params)
-        return prior, solve(said, prior)
+    def believed(sums: NormalEquations, candidates: Covariances) -> tuple[Prior, Posterior]:
+        prior = learn_prior(sums, columns, candidates, guess, rows.params)
+        return prior, solve(sums, prior)
 
     def believed_outside(fold: int) -> tuple[Prior, Posterior]:
-        said = equations.without(fold)
-        return believed(said, Covariances(said, averages.outside[fold], one_ladder=one_ladder))
+        sums = equations.without(fold)
+        return believed(sums, Covariances(sums, averages.outside[fold], one_ladder=one_ladder))
 
     def fit_ridge() -> tuple[Interacting, FloatArray]:
         # one after the other: linear algebra may take threads by itself, and waits for them

@@ -6,6 +6,7 @@ Two people's changes of one policy are both kept where they touch different fiel
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from typing import Any
 from incentive_engine.config.document.draft import PolicyDraft, read_draft
 from incentive_engine.config.document.editing import Edit, edited, flow_text, plain_of
 from incentive_engine.config.document.places import Loc, items_by_name
-from incentive_engine.data.tables.files import publish, writing_to
+from incentive_engine.data.tables.files import atomic_file, publish, writing_to
 from incentive_engine.data.tables.unfinished import held, remove_path, unfinished_name
 from incentive_engine.errors import DataError, Fault
+from incentive_engine.insight.budget.policy_options import default_policy
 from incentive_engine.language import message_of, say
 
 _saving = threading.Lock()
@@ -124,6 +126,24 @@ def save_new_policy(path: Path, text: str) -> PolicyText:
         with _replacing(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     return read_policy_text(path)
+
+
+def copy_samples(folder: Path) -> tuple[Path, ...]:
+    """Copy the sample policies into a folder, and return those that were not there.
+
+    Raises
+    ------
+    DataError
+        When the folder may not be written to, or the disk is full.
+    """
+    copies = []
+    for source in sorted(default_policy().parent.glob("*.yaml")):
+        target = folder / source.name
+        if not target.exists():
+            with atomic_file(target) as partial:
+                shutil.copyfile(source, partial)
+            copies.append(target)
+    return tuple(copies)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def learn_pairs(
     some = phi[quantile_rows(len(phi))]
     # functions are centred, so that this is their covariance
     spread = np.asarray(some.T @ some / len(some), dtype=np.float64)
-    strongest = [_strongest(said.mean, np.asarray(columns), spread) for _, said in believed]
+    strongest = [_strongest(ridge.mean, np.asarray(columns), spread) for _, ridge in believed]
     column, main = (np.stack(parts) for parts in zip(*strongest, strict=True))
     first, second = partners(main.shape[1])
     centre = (main @ spread @ main.transpose(0, 2, 1))[:, first, second]
