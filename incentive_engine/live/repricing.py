@@ -18,8 +18,11 @@ from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart
 from incentive_engine.allocation.pacing.room import Bounds, room
 from incentive_engine.allocation.plans.choosers import Choosers
+from incentive_engine.allocation.problem import Problem
+from incentive_engine.config import Policy
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import FACE, ISSUED, MICROS, Reason
 from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import LiveCampaign
@@ -216,9 +219,15 @@ class Repricer:
 
 
 def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:
-    table = read_scores(run / "scores.parquet", frozen.policy)
+    problem = planned_problem(run, frozen.policy)
+    return Pacer(Choosers.of(problem), forecast=times.share * problem.n_users)
+
+
+def planned_problem(run: Path, policy: Policy) -> Problem:
+    """Return what a run decided on: its users in their order, without those held out.
+
+    Explorers stand in as if prices decided on them: what they really use is in the pool.
+    """
+    table = read_scores(run / "scores.parquet", policy)
     reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
-    holdout = np.asarray(reason.to_numpy(zero_copy_only=False) == Reason.HOLDOUT)
-    # explorers stand in as if prices decided on them: what they really use is in the pool
-    choosers = Choosers.of(build_problem(frozen.policy.without_exploring(), table, holdout))
-    return Pacer(choosers, forecast=times.share * table.n_users)
+    return build_problem(policy.without_exploring(), table, equal(reason, Reason.HOLDOUT))

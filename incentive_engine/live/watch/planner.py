@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.pacing.pacer import lowest_within, systematic_sample
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data.scores import read_scores
-from incentive_engine.data.tables.arrow import equal
-from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray, Reason
+from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import State
+from incentive_engine.live.repricing import planned_problem
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
 
@@ -34,11 +31,7 @@ class RemainderPlanner:
     @classmethod
     def of(cls, run_dir: Path, campaign: LiveCampaign) -> Self:
         """Return the planner of a run."""
-        policy = campaign.frozen.policy
-        table = read_scores(run_dir / "scores.parquet", policy)
-        reason = pq.read_table(run_dir / "allocation.parquet", columns=["reason"])
-        holdout = np.asarray(equal(reason.column("reason"), Reason.HOLDOUT))
-        return cls(problem=build_problem(policy.without_exploring(), table, holdout))
+        return cls(problem=planned_problem(run_dir, campaign.frozen.policy))
 
     def rest(
         self,
