@@ -26,7 +26,8 @@ from whatif import REGIONS, market, with_budget
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.limits import sum_limit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.problem import Problem

@@ -19,7 +19,8 @@ from multiprocessing import get_context
 import numpy as np
 
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.errors import InfeasibleError
 

@@ -24,7 +24,8 @@ import numpy as np
 from uplift_markets import MARKETS, Market, draw_people, logged_trial, policy_of
 
 from incentive_engine.allocation.limits import sum_limit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.config import Policy

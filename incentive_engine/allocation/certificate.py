@@ -6,17 +6,12 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
-
-from incentive_engine.allocation.dual.lagrangian import bounds_value
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of, tally_explorers
-from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable
-from incentive_engine.allocation.problem import BudgetPool, Question
+from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.units import CellTable, Units
+from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.risk import RiskReport
 from incentive_engine.allocation.solver_report import SolverReport
-from incentive_engine.domain import MICROS, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,82 +164,15 @@ class Certificate:
         return f"<b>{'; '.join(proof)}</b><table>{lines}</table>"
 
 
-def certify(
-    question: Question,
-    users: Population,
-    rows: LimitRows,
-    prices: FloatArray,
-    table: CellTable,
-    *,
-    solver: SolverReport,
-) -> Certificate:
-    """Return the certificate of a plan at prices.
-
-    Parameters
-    ----------
-    rows
-        The enforced limits, with what explorers leave of them.
-    prices
-        (L,) float64, in the rows' order.
-    table
-        What the plan adds up to without explorers.
-    """
-    explorers = question.explorers
-    by_lot = None if explorers is None else tally_explorers(users, explorers)
-    feasible, table = not rows.excess(table).any(), table.plus(by_lot)
-    # by the stated bounds: what explorers leave of a count was rounded down
-    stated = rows_of(question, users, rows.limits)
-    bound = users.best_scores(rows.prices_of_pairs(prices, users.shape))
-    bound += bounds_value(stated, prices)
-    if by_lot is not None:
-        bound += by_lot.value - float(prices @ stated.usage(by_lot))
-    price_of = dict(zip(rows.names, prices.tolist(), strict=True))
-    return Certificate(
-        value=table.value,
-        bound=_above(bound, table.value),
-        feasible=feasible,
-        users=users.n,
-        treated=int(table.totals[1].sum()),
-        budget=_spending(question, users, table),
-        limits=tuple(
-            report_limit(question, users, limit, table, price_of.get(limit.name))
-            for limit in question.limits
-        ),
-        solver=solver,
-    )
-
-
-def _above(bound: float, value: float) -> float:
-    """Return the bound, or the value that it lies below by no more than rounding."""
-    # the bound is summed apart from the value, and both round
-    # relative error of a sum of float64 over all users; more than that is a defect to be seen
-    rounding = 1e-12
-    return value if 0.0 < value - bound <= rounding * abs(value) else bound
-
-
-def _spending(question: Question, users: Population, table: CellTable) -> Spending:
-    pool = question.pool or BudgetPool(amount=np.nan)
-    spent = int(table.totals[users.cost + 2].sum()) / MICROS if users.cost >= 0 else 0.0
-    face = None
-    if question.face is not None:
-        face = float(table.totals[1].sum(axis=0) @ question.face[users.order])
-    return Spending(
-        amount=None if question.pool is None else pool.amount,
-        basis=pool.basis,
-        spent=spent,
-        spent_face=face,
-    )
-
-
 def report_limit(
     question: Question,
-    users: Population,
+    units: Units,
     limit: LinearLimit,
     table: CellTable,
     price: float | None,
 ) -> LimitReport:
     """Return one limit's entry for what a plan adds up to."""
-    row = rows_of(question, users, [limit])
+    row = rows_of(question, units, [limit])
     usage = float(row.exact_usage(table)[0])
     distances = [float(row.upper[0]) - usage, usage - float(row.lower[0])]
     return LimitReport(
@@ -255,12 +183,12 @@ def report_limit(
         usage=usage,
         price=None if limit.report_only else price,
         slack=min(distances),
-        ratio=ratio_of(question, users, limit, table),
+        ratio=ratio_of(question, units, limit, table),
     )
 
 
 def ratio_of(
-    question: Question, users: Population, limit: LinearLimit, table: CellTable
+    question: Question, units: Units, limit: LinearLimit, table: CellTable
 ) -> RatioReport | None:
     """Return the ratio behind a limit as a plan's sums make it, None where it has none."""
     ratio = limit.ratio
@@ -275,6 +203,6 @@ def ratio_of(
             offers=None if everywhere else limit.offers,
             at_most=0.0,
         )
-        sums.append(float(rows_of(question, users, [one_sum]).exact_usage(table)[0]))
+        sums.append(float(rows_of(question, units, [one_sum]).exact_usage(table)[0]))
     achieved = sums[0] / sums[1] if sums[1] else None
     return RatioReport(at_most=ratio.at_most, at_least=ratio.at_least, usage=achieved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, TypeVar
@@ -93,6 +94,28 @@ class RiskReport:
             "deviation": self.deviation,
             "quantile": self.quantile,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyPoint:
+    """The best plan whose real redemption stays within the amount with some probability.
+
+    Attributes
+    ----------
+    confidence
+        That probability.
+    value
+        What the plan is worth, the last users split.
+    expected
+        Its expected cost, currency units.
+    amounts
+        Measure to what its pairs add up to.
+    """
+
+    confidence: float
+    value: float
+    expected: float
+    amounts: Mapping[str, float]
 
 
 def risk_of(problem: Problem, choice: ChoiceArray, risk: RedemptionRisk) -> RiskReport:

@@ -8,7 +8,7 @@ import numpy as np
 
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable

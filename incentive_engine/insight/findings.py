@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, FloatArray, Reason

@@ -15,7 +15,8 @@ from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.plans.plan import Allocation, freeze_prices, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
 from incentive_engine.data.scores import ScoreTable, holdout_of

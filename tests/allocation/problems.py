@@ -8,7 +8,8 @@ from itertools import product
 import numpy as np
 
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.sweep import tally

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import InfeasibleError

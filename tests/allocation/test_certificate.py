@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation.limits import LinearLimit
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.choosers import choices_at
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray, to_micros
 

@@ -14,14 +14,9 @@ from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import (
-    Allocation,
-    freeze_prices,
-    propensities,
-    reasons,
-    solve,
-)
+from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import draw_holdout, held_shares

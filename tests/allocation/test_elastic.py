@@ -9,7 +9,6 @@ import pytest
 from scipy.optimize import linprog
 
 from incentive_engine.allocation.infeasible.conflict import conflict, relax
-from incentive_engine.allocation.infeasible.relaxation import size_of_bounds
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.population.from_problem import users_of
@@ -107,7 +106,7 @@ def test_limits_give_way_by_the_least_that_one_program_of_everybody_finds(seed: 
     problem, users, rows = prepared(seed)
     least = least_by_one_program(problem, problem.limits)
     relaxation = relax(users, rows)
-    total = float(np.abs(relaxation.amounts / size_of_bounds(rows)).sum())
+    total = float(np.abs(relaxation.amounts / rows.sizes_of_bounds()).sum())
     assert relaxation.needed == (least > 1e-6)
     assert total == pytest.approx(least, rel=PLAN.relaxation.gap, abs=1e-6)
 
@@ -131,6 +130,6 @@ def test_the_sums_of_a_relaxation_are_those_that_its_amounts_allow(seed: int) ->
     relaxation = relax(users, rows)
     used = rows.usage(relaxation.table)
     counted = np.diff(rows.matrix.indptr) * (rows.unit == 1.0)
-    room = 1e-5 * size_of_bounds(rows) + 0.5 * counted  # split users are counted as whole ones
+    room = 1e-5 * rows.sizes_of_bounds() + 0.5 * counted  # split users are counted as whole ones
     assert np.all(used <= rows.upper + np.maximum(relaxation.amounts, 0.0) + room)
     assert np.all(used >= rows.lower + np.minimum(relaxation.amounts, 0.0) - room)

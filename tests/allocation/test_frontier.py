@@ -18,7 +18,8 @@ from incentive_engine.allocation.budgets.frontier import frontier
 from incentive_engine.allocation.budgets.limit_cost import gain_of_all, gains_without
 from incentive_engine.allocation.budgets.sampled_curve import sums_by_group
 from incentive_engine.allocation.limits import sum_limit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.errors import InfeasibleError
 

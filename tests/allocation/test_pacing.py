@@ -12,8 +12,9 @@ from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, PacingParams, WarmStart
 from incentive_engine.allocation.pacing.room import Bounds, Hold, room
 from incentive_engine.allocation.pacing.volume import volume
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.choosers import Choosers
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import COST, ISSUED
 from incentive_engine.errors import ConfigError

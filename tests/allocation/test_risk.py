@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from incentive_engine.allocation.budgets.curve import response_curve
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import BudgetPool, Problem
 from incentive_engine.domain import MICROS
 

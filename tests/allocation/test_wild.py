@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray, to_micros
 

@@ -13,14 +13,9 @@ import pytest
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import (
-    Allocation,
-    freeze_prices,
-    propensities,
-    reasons,
-    solve,
-)
+from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable

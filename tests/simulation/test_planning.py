@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.simulation.strategy.planning import Planner, remaining_limits, with_costs

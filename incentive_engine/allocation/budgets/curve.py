@@ -17,16 +17,12 @@ from incentive_engine.allocation.budgets.nearby_budgets import (
 )
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.infeasible.conflict import explain, relax
-from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.params import CURVE, SolveParams
-from incentive_engine.allocation.plans.split_plan import (
-    Prices,
-    Relaxed,
-    solve_relaxed,
-    with_less,
-)
+from incentive_engine.allocation.plans.allocation import Relaxed
+from incentive_engine.allocation.plans.split_plan import solve_relaxed, with_less
+from incentive_engine.allocation.population.explorer_usage import taken_by_lots, tally_explorers
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.limit_maps import rows_of, tally_explorers
+from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.pair_columns import threads
 from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.users import Users
@@ -175,10 +171,10 @@ class Curve:
     def plan(
         self,
         problem: Problem,
-        start: Prices | None = None,
+        start: Mapping[str, float] | None = None,
         *,
         radius: float | None = None,
-        hint: Prices | None = None,
+        hint: Mapping[str, float] | None = None,
         params: SolveParams | None = None,
     ) -> Relaxed:
         """Return the best plan with split users; arguments are those of `solve_relaxed`."""
@@ -188,7 +184,10 @@ class Curve:
         )  # fmt: skip
 
     def _near(
-        self, problem: Problem, start: tuple[Prices, float] | None, hint: Prices | None
+        self,
+        problem: Problem,
+        start: tuple[Mapping[str, float], float] | None,
+        hint: Mapping[str, float] | None,
     ) -> Relaxed:
         """Return the best plan with split users, by prices and how far these may be off."""
         prices, radius = start or (None, None)

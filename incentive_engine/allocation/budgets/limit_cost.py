@@ -10,9 +10,9 @@ import numpy as np
 
 from incentive_engine.allocation.dual.lagrangian import LagrangianDual
 from incentive_engine.allocation.dual.prices import about_lowest, frame_of
-from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.population.explorer_usage import open_rows
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.limit_maps import open_rows
 from incentive_engine.allocation.population.pair_columns import threads
 from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.allocation.problem import Problem

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from incentive_engine.allocation.params import CurveParams
-from incentive_engine.allocation.plans.split_plan import Prices, Relaxed
+from incentive_engine.allocation.plans.allocation import Relaxed
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET
 
@@ -44,7 +44,7 @@ def start_between(
     ordered: Sequence[int],
     at: int,
     params: CurveParams,
-) -> tuple[Prices, float] | None:
+) -> tuple[Mapping[str, float], float] | None:
     """Return prices between those of the nearest solved neighbours that have a plan.
 
     With them, how far they may be off. None where the neighbours are so far that small samples
@@ -72,7 +72,7 @@ def start_between(
 
 def prices_nearby(
     plans: Mapping[int, Relaxed], problems: Sequence[Problem], index: int
-) -> Prices | None:
+) -> Mapping[str, float] | None:
     """Return the prices of the solved plan whose budget is nearest by its size, None without."""
     amount = amount_of(problems[index])
     solved = [(amount_of(plan.problem), plan) for plan in plans.values() if plan.feasible]
@@ -83,7 +83,9 @@ def prices_nearby(
     return nearest[1].prices
 
 
-def slightly_less(plan: Relaxed, below: Relaxed | None, params: CurveParams) -> Prices:
+def slightly_less(
+    plan: Relaxed, below: Relaxed | None, params: CurveParams
+) -> Mapping[str, float]:
     """Return prices for a little less money than a plan uses; `below` as for `Curve.point`."""
     if below is None or not below.feasible:
         return plan.prices

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.domain import BUDGET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SafetyPoint:
-    """The best plan whose real redemption stays within the amount with some probability.
-
-    Attributes
-    ----------
-    confidence
-        That probability.
-    value
-        What the plan is worth, the last users split.
-    expected
-        Its expected cost, currency units.
-    amounts
-        Measure to what its pairs add up to.
-    """
-
-    confidence: float
-    value: float
-    expected: float
-    amounts: Mapping[str, float]
 
 
 def price_of_safety(curve: Curve, problem: Problem) -> tuple[SafetyPoint, ...]:

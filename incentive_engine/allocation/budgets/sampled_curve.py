@@ -15,9 +15,10 @@ from incentive_engine.allocation.budgets.efficient_steps import Breakdown
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.params import CurveParams, SolveParams
-from incentive_engine.allocation.plans.split_plan import Relaxed
+from incentive_engine.allocation.plans.allocation import Relaxed
+from incentive_engine.allocation.population.explorer_usage import open_rows, tally_explorers
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.limit_maps import open_rows, rows_of, tally_explorers
+from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.pair_columns import in_parts
 from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.population.users import Users

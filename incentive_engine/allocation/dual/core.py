@@ -9,7 +9,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import CellTable, sweep
+from incentive_engine.allocation.population.sweep import sweep
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.domain import FloatArray, IntArray
 
 
@@ -99,6 +100,74 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoxMinimum:
+    """The minimum of the model within a box of prices.
+
+    Attributes
+    ----------
+    prices
+        (L,) float64.
+    base
+        (L,) float64, the prices around which the model stands: what everyone outside the core
+        chooses there.
+    model
+        The model's value there, a lower bound on the dual within the box.
+    inside
+        Whether the box did not bind, so that `model` bounds the dual everywhere.
+    core
+        The users that chose freely.
+    shares
+        (p,) float64, how much of each of the core's pairs the linear program takes.
+    usage
+        (L,) float64, what the model's choices use of each limit.
+    treated
+        How many users these choices give an offer.
+    broken
+        (L,) float64, by how much they break limits; positive above, negative below.
+    """
+
+    prices: FloatArray
+    base: FloatArray
+    model: float
+    inside: bool
+    core: Core
+    shares: FloatArray
+    usage: FloatArray
+    treated: float
+    broken: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Optimum:
+    """Prices and what is known about them.
+
+    Attributes
+    ----------
+    point
+        The best prices found.
+    step
+        The last model, None when there are no limits.
+    gap
+        (dual − model) / |dual| of that model, 0 for optimal prices.
+    sweeps
+        How many passes over all users were made.
+    impossible
+        The dual is below what the worst plan is worth, so there is no plan.
+    """
+
+    point: Point
+    step: BoxMinimum | None
+    gap: float
+    sweeps: int
+    impossible: bool = False
+
+    @property
+    def treated(self) -> float:
+        """How many users get an offer, those whom the model splits by their parts."""
+        return self.point.table.treated if self.step is None else self.step.treated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LagrangianDual:
     """Users who choose at prices, under limits: a convex, piecewise linear function of prices.
 
@@ -135,7 +204,7 @@ class LagrangianDual:
         saved = float(prices @ rows.usage(table)) if len(prices) else 0.0
         return Point(
             prices=prices,
-            dual=table.value - saved + bounds_value(rows, prices),
+            dual=table.value - saved + rows.value_of_bounds(prices),
             table=table,
         )
 
@@ -144,9 +213,3 @@ class LagrangianDual:
         rows, shape = self.rows, self.users.shape
         width = rows.widths_of_pairs(box.width(point.prices), shape)
         return rows.prices_of_pairs(point.prices, shape), width
-
-
-def bounds_value(rows: LimitRows, prices: FloatArray) -> float:
-    """Return Σ price · (upper where the price is positive, lower where it is negative)."""
-    binding = np.where(prices > 0, rows.upper, np.where(prices < 0, rows.lower, 0.0))
-    return float(prices @ binding)

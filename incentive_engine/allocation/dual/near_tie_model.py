@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from incentive_engine.allocation.dual.core import Core, build_core
-from incentive_engine.allocation.dual.lagrangian import Box, LagrangianDual, Point
+from incentive_engine.allocation.dual.lagrangian import Box, BoxMinimum, LagrangianDual, Point
 from incentive_engine.allocation.dual.linear_program import LinearProgram, solve_lp
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BoxMinimum:
-    """The minimum of the model within a box of prices.
-
-    Attributes
-    ----------
-    prices
-        (L,) float64.
-    base
-        (L,) float64, the prices around which the model stands: what everyone outside the core
-        chooses there.
-    model
-        The model's value there, a lower bound on the dual within the box.
-    inside
-        Whether the box did not bind, so that `model` bounds the dual everywhere.
-    core
-        The users that chose freely.
-    shares
-        (p,) float64, how much of each of the core's pairs the linear program takes.
-    usage
-        (L,) float64, what the model's choices use of each limit.
-    treated
-        How many users these choices give an offer.
-    broken
-        (L,) float64, by how much they break limits; positive above, negative below.
-    """
-
-    prices: FloatArray
-    base: FloatArray
-    model: float
-    inside: bool
-    core: Core
-    shares: FloatArray
-    usage: FloatArray
-    treated: float
-    broken: FloatArray
 
 
 def take_step(
@@ -80,7 +42,7 @@ def take_step(
         width=box.width(at.prices),
     )
     # who chooses freely must not be counted with those who stay
-    rest = replace(at.table, totals=at.table.totals - core.table.totals)
+    rest = at.table.minus(core.table)
     used = rows.usage(rest)
     unit = row_sizes(core)
     classes = classes_of(core, rows.counted(users.shape))

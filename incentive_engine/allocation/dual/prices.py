@@ -15,13 +15,19 @@ Hiriart-Urruty and Lemaréchal, "Convex Analysis and Minimization Algorithms II"
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 
-from incentive_engine.allocation.dual.lagrangian import Box, Frame, LagrangianDual, Point
-from incentive_engine.allocation.dual.near_tie_model import BoxMinimum, take_step
+from incentive_engine.allocation.dual.lagrangian import (
+    Box,
+    BoxMinimum,
+    Frame,
+    LagrangianDual,
+    Optimum,
+    Point,
+)
+from incentive_engine.allocation.dual.near_tie_model import take_step
 from incentive_engine.allocation.dual.newton import Approach, approach
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
@@ -29,36 +35,6 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import SolverError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Optimum:
-    """Prices and what is known about them.
-
-    Attributes
-    ----------
-    point
-        The best prices found.
-    step
-        The last model, None when there are no limits.
-    gap
-        (dual − model) / |dual| of that model, 0 for optimal prices.
-    sweeps
-        How many passes over all users were made.
-    impossible
-        The dual is below what the worst plan is worth, so there is no plan.
-    """
-
-    point: Point
-    step: BoxMinimum | None
-    gap: float
-    sweeps: int
-    impossible: bool = False
-
-    @property
-    def treated(self) -> float:
-        """How many users get an offer, those whom the model splits by their parts."""
-        return self.point.table.treated if self.step is None else self.step.treated
 
 
 def find_prices(
@@ -155,7 +131,7 @@ def frame_of(rows: LimitRows, sizes: FloatArray) -> Frame:
     sizes
         (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
     """
-    scale = typical_prices(rows, sizes)
+    scale = rows.typical_prices(sizes)
     # prices end at this multiple of the average value per unit of a limit: one that would be
     # higher belongs to a limit that cannot hold
     steepest = 1e6
@@ -165,23 +141,6 @@ def frame_of(rows: LimitRows, sizes: FloatArray) -> Frame:
         most=np.where(np.isfinite(rows.upper), caps, 0.0),
     )
     return Frame(scale=scale, caps=caps, bounds=bounds, total=float(sizes[0].sum()), rows=rows)
-
-
-def typical_prices(rows: LimitRows, sizes: FloatArray) -> FloatArray:
-    """Return (L,) the average value per unit of each limit.
-
-    Parameters
-    ----------
-    sizes
-        (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
-    """
-    touched = sp.csr_array(abs(rows.matrix))
-    used = touched @ sizes[1:].ravel()
-    tiled = np.tile(sizes[0].ravel(), len(sizes) - 1)
-    value = (touched > 0).astype(float) @ tiled
-    typical = sizes[0].sum() / max(sizes[1].sum(), 1.0) or 1.0
-    each = np.where((value > 0) & (used > 0), value / np.maximum(used, 1e-300), typical)
-    return np.asarray(each, dtype=np.float64)
 
 
 def about_lowest(

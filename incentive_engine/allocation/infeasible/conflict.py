@@ -14,8 +14,7 @@ import numpy as np
 
 from incentive_engine.allocation.certificate import RatioReport, ratio_of
 from incentive_engine.allocation.dual.core import build_core
-from incentive_engine.allocation.dual.prices import Optimum
-from incentive_engine.allocation.infeasible.explorer_usage import used_by_lots
+from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.infeasible.relaxation import AttainableSums, units_of_excess
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.programs.core_program import selection_of
@@ -23,9 +22,11 @@ from incentive_engine.allocation.integer.programs.cp_sat import select
 from incentive_engine.allocation.integer.rounding import round_prices
 from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.params import PLAN, RelaxationParams, SolveParams
+from incentive_engine.allocation.population.explorer_usage import used_by_lots
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, tally
+from incentive_engine.allocation.population.sweep import tally
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.solver_report import Status
@@ -230,7 +231,7 @@ def explain(
             int(i),
             relaxation.amounts[i],
             usage=None if relaxation.draft is None else usage[i],
-            ratio=ratio_of(question, users, rows.limits[i], table),
+            ratio=ratio_of(question, users.units, rows.limits[i], table),
         )
         for i in np.flatnonzero(relaxation.amounts)
     ]

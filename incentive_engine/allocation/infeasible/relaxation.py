@@ -25,16 +25,8 @@ from incentive_engine.allocation.dual.linear_program import LinearAnswer, Linear
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.domain import BUDGET, ISSUED, FloatArray, IntArray
-
-
-def size_of_bounds(rows: LimitRows) -> FloatArray:
-    """Return (L,) the size of each limit's bounds, 1 where they are 0."""
-    low = np.where(np.isfinite(rows.lower), np.abs(rows.lower), 0.0)
-    high = np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0.0)
-    size = np.maximum(low, high)
-    return np.where(size > 0, size, 1.0)
 
 
 def units_of_excess(rows: LimitRows) -> FloatArray:
@@ -43,7 +35,7 @@ def units_of_excess(rows: LimitRows) -> FloatArray:
     A larger budget is no way out of floors that are a share of it, because they grow with it. So
     where there are such floors a unit of the budget is so small that they give way first.
     """
-    size = size_of_bounds(rows)
+    size = rows.sizes_of_bounds()
     follow = [limit.shares[0] is not None and limit.terms[0][0] != ISSUED for limit in rows.limits]
     floors = size[np.array(follow, dtype=np.bool_)]
     if BUDGET in rows.names and len(floors):

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from incentive_engine.allocation.dual.core import Core
-from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.exchanges.exact_fit import fit
 from incentive_engine.allocation.integer.exchanges.local_search import trade
 from incentive_engine.allocation.integer.programs.core_program import selection_of
@@ -21,7 +21,8 @@ from incentive_engine.allocation.integer.programs.cp_sat import (
 )
 from incentive_engine.allocation.integer.programs.scip import branch
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import CellTable, tally
+from incentive_engine.allocation.population.sweep import tally
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import FloatArray
 
@@ -206,7 +207,7 @@ def _checked(
         if not answer.found:
             continue
         to = core.choice_of(answer.chosen)
-        table = added(rest, tally(core.few, to))
+        table = rest.plus(tally(core.few, to))
         if not rows.excess(table).any():
             return Incumbent(
                 plan=start.changed(core.few, core.index, to),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, sweep, tally
+from incentive_engine.allocation.population.sweep import sweep, tally
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
@@ -65,8 +66,7 @@ class CandidatePlan:
 
     def without(self, few: Users, index: IntArray) -> CellTable:
         """Return what all users add up to but for some; arguments are those of `choices`."""
-        own = tally(few, self.choices(few, index))
-        return replace(self.table, totals=self.table.totals - own.totals)
+        return self.table.minus(tally(few, self.choices(few, index)))
 
     def changed(self, few: Users, index: IntArray, to: ChoiceArray) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
@@ -85,10 +85,5 @@ class CandidatePlan:
             self,
             index=everyone[order],
             to=np.concatenate([self.to[unchanged], to])[order],
-            table=added(self.without(few, index), tally(few, to)),
+            table=self.without(few, index).plus(tally(few, to)),
         )
-
-
-def added(one: CellTable, other: CellTable) -> CellTable:
-    """Return what two groups of users add up to."""
-    return replace(one, totals=one.totals + other.totals)

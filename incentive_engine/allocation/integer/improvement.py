@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.allocation.dual.core import Core, build_core
-from incentive_engine.allocation.dual.prices import Optimum
+from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.integer.core_search import (
     Incumbent,
     exchange_core,

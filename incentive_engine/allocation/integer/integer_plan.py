@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from incentive_engine.allocation.dual.prices import Optimum
+from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.improvement import (

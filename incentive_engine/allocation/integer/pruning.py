@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -11,7 +9,8 @@ from incentive_engine.allocation.dual.core import usage_of
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, tally
+from incentive_engine.allocation.population.sweep import tally
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 
@@ -87,5 +86,4 @@ def _how_many(
 
 
 def _without(few: Users, table: CellTable, given: ChoiceArray, gone: IntArray) -> CellTable:
-    dropped = tally(few.take(gone), given[gone])
-    return replace(table, totals=table.totals - dropped.totals)
+    return table.minus(tally(few.take(gone), given[gone]))

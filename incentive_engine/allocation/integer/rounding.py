@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from incentive_engine.allocation.dual.prices import Optimum
+from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from incentive_engine.allocation.dual.prices import typical_prices
-from incentive_engine.allocation.integer.draft import CandidatePlan, added
+from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import (
-    TIED,
-    CellTable,
-    precision,
-    sweep,
-    tally,
-    total_sizes,
-)
+from incentive_engine.allocation.population.sweep import TIED, precision, sweep, tally, total_sizes
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
@@ -87,7 +79,7 @@ def _filled(
     rest
         What everyone else uses.
     """
-    plan, table = base, added(rest, tally(few, base))
+    plan, table = base, rest.plus(tally(few, base))
     excess = np.abs(rows.excess(table))
     full = np.zeros(len(prices))
     # passes over the users; each adds a block of tied users, or halves one that did not fit
@@ -104,7 +96,7 @@ def _filled(
             block = blocks.pop()
             some = few.take(block)
             gone, come = tally(some, plan[block]), tally(some, eager[block])
-            trial = replace(table, totals=table.totals - gone.totals + come.totals)
+            trial = table.minus(gone).plus(come)
             left = np.abs(rows.excess(trial))
             better = trial.value > table.value or np.any(left < excess)
             if better and np.all(left <= excess):
@@ -128,7 +120,7 @@ def _eager(users: Users, rows: LimitRows, prices: FloatArray, *, full: FloatArra
         (L,) float64, 1 where more would pass an upper bound, −1 a lower one, else 0.
     """
     size = np.maximum(np.abs(prices), rows.paid_per_unit(prices))
-    size = np.where(size > 0, size, typical_prices(rows, total_sizes(users)))
+    size = np.where(size > 0, size, rows.typical_prices(total_sizes(users)))
     tilted = prices * (1.0 - TIED) + 2.0 * TIED * full * size
     eager = np.empty(users.n, dtype=np.int16)
     sweep(users, rows.prices_of_pairs(tilted, users.shape), choice=eager)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from incentive_engine.allocation.explorers import Explorers
-from incentive_engine.allocation.infeasible.explorer_usage import taken_fault
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.solved import Solved
+from incentive_engine.allocation.population.explorer_usage import taken_fault
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.variance import variance_in, variance_unit
 from incentive_engine.allocation.problem import Question

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.certificate import Certificate, certify
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.dual.prices import Optimum, find_prices
+from incentive_engine.allocation.dual.lagrangian import Optimum
+from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole
-from incentive_engine.allocation.infeasible.explorer_usage import taken_by_lots
 from incentive_engine.allocation.integer.core_search import Incumbent
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.integer.integer_plan import make_plan
 from incentive_engine.allocation.integer.pruning import drop_useless
 from incentive_engine.allocation.params import PLAN, SolveParams
+from incentive_engine.allocation.plans.allocation import Allocation, Relaxed
 from incentive_engine.allocation.plans.at_risk import plan_at_risk
 from incentive_engine.allocation.plans.choosers import choices_at, offers_of
-from incentive_engine.allocation.plans.solved import Solved
-from incentive_engine.allocation.plans.split_plan import Relaxed
+from incentive_engine.allocation.plans.solved import Solved, certify
+from incentive_engine.allocation.population.explorer_usage import (
+    open_rows,
+    taken_by_lots,
+    tally_explorers,
+)
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.limit_maps import LimitRows, open_rows, tally_explorers
+from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import cost_micros
@@ -32,35 +35,10 @@ from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.data.tables.scratch import let_go, strides
-from incentive_engine.domain import ChoiceArray, FloatArray, IntArray, Reason, to_micros
+from incentive_engine.domain import ChoiceArray, FloatArray, Reason, to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Allocation:
-    """One offer or none for each user, and the proof of how good that is.
-
-    Attributes
-    ----------
-    choice
-        (n,) int16, index into the problem's offers, −1 for none.
-    cost_micros
-        (n,) int64, the chosen pair's cost in millionths, rounded up; 0 for none.
-    prices
-        Limit name to value given up per unit; signed as in the certificate.
-    certificate
-        What is proven.
-    split
-        The best plan with split users, which this one was made from.
-    """
-
-    choice: ChoiceArray
-    cost_micros: IntArray
-    prices: Mapping[str, float]
-    certificate: Certificate
-    split: Relaxed
 
 
 def solve(

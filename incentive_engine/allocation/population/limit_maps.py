@@ -10,10 +10,8 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit, Terms
-from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import CellTable, empty_totals, table_of
+from incentive_engine.allocation.population.units import CellTable, Units
 from incentive_engine.allocation.problem import Question
 from incentive_engine.domain import COST, FACE, ISSUED, MICROS, BoolArray, FloatArray, to_micros
 
@@ -93,6 +91,34 @@ class LimitRows:
             most, np.repeat(np.arange(len(prices)), np.diff(self.matrix.indptr)), per_unit
         )
         return most
+
+    def sizes_of_bounds(self) -> FloatArray:
+        """Return (L,) the size of each limit's bounds, 1 where they are 0."""
+        low = np.where(np.isfinite(self.lower), np.abs(self.lower), 0.0)
+        high = np.where(np.isfinite(self.upper), np.abs(self.upper), 0.0)
+        size = np.maximum(low, high)
+        return np.where(size > 0, size, 1.0)
+
+    def value_of_bounds(self, prices: FloatArray) -> float:
+        """Return Σ price · (upper where the price is positive, lower where it is negative)."""
+        binding = np.where(prices > 0, self.upper, np.where(prices < 0, self.lower, 0.0))
+        return float(prices @ binding)
+
+    def typical_prices(self, sizes: FloatArray) -> FloatArray:
+        """Return (L,) the average value per unit of each limit.
+
+        Parameters
+        ----------
+        sizes
+            (m + 2, n_cells, k) float64, absolute amounts added over all pairs.
+        """
+        touched = sp.csr_array(abs(self.matrix))
+        used = touched @ sizes[1:].ravel()
+        tiled = np.tile(sizes[0].ravel(), len(sizes) - 1)
+        value = (touched > 0).astype(float) @ tiled
+        typical = sizes[0].sum() / max(sizes[1].sum(), 1.0) or 1.0
+        each = np.where((value > 0) & (used > 0), value / np.maximum(used, 1e-300), typical)
+        return np.asarray(each, dtype=np.float64)
 
     def usage(self, table: CellTable) -> FloatArray:
         """Return (L,) float64 the limits' sums."""
@@ -177,7 +203,7 @@ def _scaled(bound: float, unit: int, rounding: str) -> int:
     return int((Decimal(repr(float(bound))) * unit).to_integral_value(rounding=rounding))
 
 
-def rows_of(question: Question, users: Population, limits: Sequence[LinearLimit]) -> LimitRows:
+def rows_of(question: Question, units: Units, limits: Sequence[LinearLimit]) -> LimitRows:
     """Return limits of a problem as rows, sorted by name.
 
     Parameters
@@ -186,8 +212,8 @@ def rows_of(question: Question, users: Population, limits: Sequence[LinearLimit]
         Some of the problem's limits.
     """
     ordered = tuple(sorted(limits, key=lambda limit: limit.name))
-    width = (users.shape[0] - 1) * users.n_cells * users.k
-    rows = [_coefficients(question, users, limit) for limit in ordered]
+    width = (units.shape[0] - 1) * units.n_cells * units.k
+    rows = [_coefficients(question, units, limit) for limit in ordered]
     matrix = sp.csr_array(sp.vstack(rows)) if rows else sp.csr_array((0, width))
     inf = np.inf
     return LimitRows(
@@ -197,30 +223,6 @@ def rows_of(question: Question, users: Population, limits: Sequence[LinearLimit]
         upper=_bounds([inf if x.at_most is None else x.at_most for x in ordered]),
         unit=_bounds([_unit(limit) for limit in ordered]),
     )
-
-
-def open_rows(
-    question: Question, users: Population, limits: Sequence[LinearLimit] | None = None
-) -> LimitRows:
-    """Return limits, the enforced ones unless told, with what explorers leave of their bounds."""
-    rows = rows_of(question, users, question.enforced if limits is None else limits)
-    if question.explorers is None:
-        return rows
-    return rows.with_bounds(*rows.residual(tally_explorers(users, question.explorers)))
-
-
-def tally_explorers(users: Population, explorers: Explorers) -> CellTable:
-    """Return what the pairs drawn by lot add up to."""
-    user, offer = explorers.pairs
-    few, place, at = users.take(user), np.argsort(users.order)[offer], np.arange(len(user))
-    totals = empty_totals(few)
-    amounts = [explorers.value[explorers.choice >= 0], np.ones(len(user))]
-    amounts += [columns[place, at].astype(np.float64) for columns in few.columns]
-    for row, amount in enumerate(amounts):
-        is_cost = few.cost >= 0 and row == few.cost + 2
-        whole = to_micros(amount) if is_cost else np.rint(amount * few.scale[row])
-        np.add.at(totals[:, :, row], (few.cell, place), whole.astype(np.int64))
-    return table_of(few, totals, None)
 
 
 def _bounds(numbers: list[float]) -> FloatArray:
@@ -233,25 +235,25 @@ def _unit(limit: LinearLimit) -> float:
     return {COST: float(MICROS), FACE: float(MICROS), ISSUED: 1.0}.get(limit.terms[0][0], 0.0)
 
 
-def _coefficients(question: Question, users: Population, limit: LinearLimit) -> sp.csr_array:
-    cells: BoolArray = np.ones(users.n_cells, bool) if limit.cells is None else limit.cells
-    offers: BoolArray = np.ones(users.k, bool) if limit.offers is None else limit.offers
-    dense = _weights(question, users, limit.terms)
-    dense *= cells[:, None] & offers[users.order]
+def _coefficients(question: Question, units: Units, limit: LinearLimit) -> sp.csr_array:
+    cells: BoolArray = np.ones(units.n_cells, bool) if limit.cells is None else limit.cells
+    offers: BoolArray = np.ones(units.k, bool) if limit.offers is None else limit.offers
+    dense = _weights(question, units, limit.terms)
+    dense *= cells[:, None] & offers[units.order]
     if limit.everywhere:
-        dense += _weights(question, users, limit.everywhere)
+        dense += _weights(question, units, limit.everywhere)
     return sp.csr_array(dense.reshape(1, -1))
 
 
-def _weights(question: Question, users: Population, terms: Terms) -> FloatArray:
+def _weights(question: Question, units: Units, terms: Terms) -> FloatArray:
     """Return (m + 1, n_cells, k) what each offer and each unit of a measure adds anywhere."""
-    dense = np.zeros((users.shape[0] - 1, users.n_cells, users.k))
+    dense = np.zeros((units.shape[0] - 1, units.n_cells, units.k))
     for measure, coefficient in terms:
         if measure in question.measures:
             dense[1 + question.measures.index(measure)] += coefficient
         elif measure == FACE:
             assert question.face is not None
-            dense[0] += coefficient * (to_micros(question.face) / MICROS)[users.order]
+            dense[0] += coefficient * (to_micros(question.face) / MICROS)[units.order]
         else:
             dense[0] += coefficient
     return dense

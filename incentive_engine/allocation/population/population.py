@@ -8,8 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.sweep import CellTable
-from incentive_engine.allocation.population.units import Units
+from incentive_engine.allocation.population.units import CellTable, Units
 from incentive_engine.allocation.population.users import Near, Rows, Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,50 +11,17 @@ from incentive_engine.allocation.population.kernels import choice_kernels as cho
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
-from incentive_engine.allocation.population.units import HEADROOM, Units
+from incentive_engine.allocation.population.units import (
+    HEADROOM,
+    CellTable,
+    Units,
+    empty_totals,
+    table_of,
+)
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CellTable:
-    """What the chosen pairs add up to, per cell and offer.
-
-    Attributes
-    ----------
-    totals
-        (m + 2, n_cells, k) int64, fixed-point sums of value, count and the measures.
-    scale
-        (m + 2,) float64, the units; `cost` stands in whole millionths.
-    weight
-        (n_cells,) float64, how many users a user of the cell stands for.
-    """
-
-    totals: IntArray
-    scale: FloatArray
-    weight: FloatArray
-
-    @property
-    def amounts(self) -> FloatArray:
-        """(m + 2, n_cells, k) float64, the sums in natural units."""
-        scaled = self.totals / self.scale[:, None, None]
-        return np.asarray(scaled * self.weight[:, None], dtype=np.float64)
-
-    @property
-    def value(self) -> float:
-        """The sum of the chosen values."""
-        return float(self.amounts[0].sum())
-
-    @property
-    def treated(self) -> float:
-        """How many users have an offer."""
-        return float(self.amounts[1].sum())
-
-    def plus(self, other: CellTable | None) -> CellTable:
-        """Return what these pairs and others, in the same units, add up to."""
-        return self if other is None else replace(self, totals=self.totals + other.totals)
 
 
 def sweep(
@@ -203,16 +169,3 @@ def precision(units: Units, kind: np.dtype[Any], price: FloatArray) -> float:
     """
     margin = price_table(units, kind, price).margin
     return margin + 4.0 * TIED * largest_score(price, units.largest)
-
-
-def empty_totals(units: Units) -> IntArray:
-    """Return (n_cells, k, m + 2) zeros, as the kernels add to."""
-    sums, cells, offers = units.shape
-    return np.zeros((cells, offers, sums), dtype=np.int64)
-
-
-def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> CellTable:
-    """Return the table of sums, (n_cells, k, m + 2) as kernels add them."""
-    ones = np.ones(units.n_cells)
-    totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
-    return CellTable(totals=totals, scale=units.scale, weight=ones if weight is None else weight)

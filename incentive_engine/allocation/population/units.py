@@ -1,9 +1,11 @@
-"""What all parts of a population have in common: the order of offers, and the units of sums."""
+"""What all parts of a population have in common: order of offers, units of sums, their table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
 
@@ -60,3 +62,59 @@ class Units:
             forced=self.forced,
             n_cells=self.n_cells,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellTable:
+    """What the chosen pairs add up to, per cell and offer.
+
+    Attributes
+    ----------
+    totals
+        (m + 2, n_cells, k) int64, fixed-point sums of value, count and the measures.
+    scale
+        (m + 2,) float64, the units; `cost` stands in whole millionths.
+    weight
+        (n_cells,) float64, how many users a user of the cell stands for.
+    """
+
+    totals: IntArray
+    scale: FloatArray
+    weight: FloatArray
+
+    @property
+    def amounts(self) -> FloatArray:
+        """(m + 2, n_cells, k) float64, the sums in natural units."""
+        scaled = self.totals / self.scale[:, None, None]
+        return np.asarray(scaled * self.weight[:, None], dtype=np.float64)
+
+    @property
+    def value(self) -> float:
+        """The sum of the chosen values."""
+        return float(self.amounts[0].sum())
+
+    @property
+    def treated(self) -> float:
+        """How many users have an offer."""
+        return float(self.amounts[1].sum())
+
+    def plus(self, other: CellTable | None) -> CellTable:
+        """Return what these pairs and others, in the same units, add up to."""
+        return self if other is None else replace(self, totals=self.totals + other.totals)
+
+    def minus(self, other: CellTable) -> CellTable:
+        """Return what is left of these pairs without others, in the same units."""
+        return replace(self, totals=self.totals - other.totals)
+
+
+def empty_totals(units: Units) -> IntArray:
+    """Return (n_cells, k, m + 2) zeros, as the kernels add to."""
+    sums, cells, offers = units.shape
+    return np.zeros((cells, offers, sums), dtype=np.int64)
+
+
+def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> CellTable:
+    """Return the table of sums, (n_cells, k, m + 2) as kernels add them."""
+    ones = np.ones(units.n_cells)
+    totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
+    return CellTable(totals=totals, scale=units.scale, weight=ones if weight is None else weight)

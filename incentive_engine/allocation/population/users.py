@@ -12,15 +12,9 @@ import numpy.typing as npt
 from incentive_engine.allocation.population.kernels import choice_kernels as choices
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import price_table
-from incentive_engine.allocation.population.nearest_users import lowest_keys, nearest
 from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
-from incentive_engine.allocation.population.sweep import (
-    CellTable,
-    dual_sum,
-    reaches,
-    sweep,
-    total_sizes,
-)
+from incentive_engine.allocation.population.sweep import dual_sum, reaches, sweep, total_sizes
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.variance import variance_in
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
@@ -233,3 +227,56 @@ def joined(parts: Sequence[Users]) -> Users:
         key=np.concatenate([part.key for part in parts]),
         order=np.arange(first.k),
     )
+
+
+def nearest(distance: npt.NDArray[Any], key: npt.NDArray[np.uint64], size: int) -> IntArray:
+    """Return the `size` users with the least distance, ties by key, sorted by key.
+
+    Users without an alternative, whose distance is infinite, are left out.
+
+    Parameters
+    ----------
+    distance
+        (n,) float32 or float64, at least 0, and not −0.0, whose bits are those of a large number.
+    """
+    near = _within(distance, size)
+    if size < len(near):
+        cut = np.partition(distance[near], size - 1)[size - 1]
+        tied = near[distance[near] == cut]
+        near = near[distance[near] < cut]
+        missing = size - len(near)
+        if missing < len(tied):
+            tied = tied[np.argpartition(key[tied], missing - 1)[:missing]]
+        near = np.concatenate([near, tied])
+    return np.asarray(near[np.argsort(key[near], kind="stable")], dtype=np.int64)
+
+
+def lowest_keys(index: IntArray, key: npt.NDArray[np.uint64], size: int) -> IntArray:
+    """Return those of some users with the `size` lowest keys, sorted by key."""
+    if size < len(index):
+        index = index[np.argpartition(key[index], size)[:size]]
+    return index[np.argsort(key[index], kind="stable")]
+
+
+def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
+    """Return users with finite distances: if there are, at least `size` of them, the nearest.
+
+    The order of floats that are not negative is the order of their bits.
+    """
+    wide = distance.dtype == np.float64
+    bits = distance.view(np.uint64 if wide else np.uint32)
+    shift = 48 if wide else 16
+    parts = in_parts(
+        lambda start, stop, out: pair_kernels.count_leading(bits, shift, start, stop, out),
+        n=len(bits),
+        make=lambda: np.zeros(1 << 16, dtype=np.int64),
+    )
+    finite = int(distance.dtype.type(np.inf).view(bits.dtype)) >> shift
+    counts = np.cumsum(sum(parts)[:finite])
+    most = min(int(np.searchsorted(counts, size)), finite - 1)
+    parts = in_parts(
+        lambda start, stop, out: pair_kernels.find_leading(bits, shift, most, start, stop, out),
+        n=len(bits),
+        make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
+    )
+    return np.concatenate([part[: part[-1]] for part in parts])

@@ -14,11 +14,13 @@ import numpy as np
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.mandate import largest_budget
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
-from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.budgets.safety import price_of_safety
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import CURVE, SolveParams
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Objective
 from incentive_engine.data.scores import ScoreTable

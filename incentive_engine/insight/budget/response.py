@@ -22,7 +22,7 @@ from incentive_engine.allocation.budgets.sampled_curve import (
     swept_points,
 )
 from incentive_engine.allocation.params import PAGE
-from incentive_engine.allocation.plans.plan import Allocation
+from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable

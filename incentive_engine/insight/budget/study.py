@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
 from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
-from incentive_engine.allocation.budgets.safety import SafetyPoint, price_of_safety
+from incentive_engine.allocation.budgets.safety import price_of_safety
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import LimitReport
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import ConfigError, Fault

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from incentive_engine.allocation.budgets.other_budget import rule_of
-from incentive_engine.allocation.budgets.safety import SafetyPoint
+from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.insight.budget.chosen_pairs import share_of

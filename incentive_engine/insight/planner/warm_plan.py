@@ -17,7 +17,7 @@ from incentive_engine.allocation.budgets.limit_cost import gains_at
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import CURVE, PAGE
-from incentive_engine.allocation.plans.split_plan import Relaxed
+from incentive_engine.allocation.plans.allocation import Relaxed
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.config import Policy

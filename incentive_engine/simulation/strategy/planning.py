@@ -12,7 +12,8 @@ import numpy as np
 
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import SolveParams
-from incentive_engine.allocation.plans.plan import Allocation, solve
+from incentive_engine.allocation.plans.allocation import Allocation
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit, Objective, Policy

@@ -11,7 +11,7 @@ from incentive_engine.allocation.dual.core import Core
 from incentive_engine.allocation.integer.programs.cp_sat import Selection
 from incentive_engine.allocation.integer.programs.decimals import decimals_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import CellTable
+from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.domain import ChoiceArray, FloatArray
 
 

@@ -16,21 +16,25 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.nearest_users import lowest_keys, nearest
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import questions
 from incentive_engine.allocation.population.shards.mapped import ShardFile, rows_of_part
 from incentive_engine.allocation.population.shards.questions import Asked, FoundNear, OnShard
 from incentive_engine.allocation.population.sweep import (
-    CellTable,
     passed,
     scores_in,
     size_sums,
-    table_of,
     unit_of_scores,
 )
-from incentive_engine.allocation.population.units import Units
-from incentive_engine.allocation.population.users import Near, Rows, Users, joined
+from incentive_engine.allocation.population.units import CellTable, Units, table_of
+from incentive_engine.allocation.population.users import (
+    Near,
+    Rows,
+    Users,
+    joined,
+    lowest_keys,
+    nearest,
+)
 from incentive_engine.data import memory
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
