@@ -17,9 +17,9 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, FloatArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import Chosen
-from incentive_engine.insight.budget.mandate import BudgetView, Mandate, returns
+from incentive_engine.insight.budget.returns import BudgetView, Mandate, returns
 from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
-from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report import Alternative, Exploring, Response

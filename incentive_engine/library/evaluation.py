@@ -97,7 +97,7 @@ class Evaluation:
     def plot(self, lang: Code = "en") -> Plot:
         """Return the curve of conversions by budget, with its band, per 1,000 people."""
         # by way of the file's text, so that a model in memory shows what a saved one does
-        content = json.loads(evaluation_text(self.diagnosis, self.evaluation, {}))
+        content = json.loads(evaluation_text(self.diagnosis, self.evaluation.to_dict(), {}))
         quality = model_quality(quality_of(content))
         assert quality is not None
         drawing = gain_chart(language(lang), quality, currency=self.currency)

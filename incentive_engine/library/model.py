@@ -16,7 +16,8 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
-from incentive_engine.insight.value.gain import PlanGain, gain_of_plan, trial_problem, value_trial
+from incentive_engine.insight.value.gain import gain_of_plan, trial_problem, value_trial
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import say
 from incentive_engine.library.arguments import named_by_argument
 from incentive_engine.library.evaluation import Evaluation
@@ -149,7 +150,7 @@ class UpliftModel:
     def _evaluation_text(self) -> str:
         drivers = explain_sample(self.fitted, self.trial.features).drivers()
         evaluation = judge(self.fitted, self.trial, self.policy)
-        return evaluation_text(self.diagnosis, evaluation, drivers)
+        return evaluation_text(self.diagnosis, evaluation.to_dict(), drivers)
 
     def save(self, directory: str | Path) -> None:
         """Write the model as `incentive train` does, whole or not at all.

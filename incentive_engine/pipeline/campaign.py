@@ -140,7 +140,7 @@ def fit_into(
     model = fit(trial, policy, seed=policy.seed)
     drivers = explain_sample(model, trial.features).drivers()
     history = history_added(model, trial, campaign.history)
-    write_quality(directory, diagnosis, evaluate(model, trial, policy), drivers, history)
+    write_quality(directory, diagnosis, evaluate(model, trial, policy).to_dict(), drivers, history)
     model.save(directory)
 
 

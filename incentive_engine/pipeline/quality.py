@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Budget
@@ -15,9 +15,6 @@ from incentive_engine.language import Message
 from incentive_engine.run.format import RunFile
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Diagnosis
 from incentive_engine.uplift.model_files import read_evaluation
-
-if TYPE_CHECKING:
-    from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,7 +44,7 @@ class ModelQuality:
 def write_quality(
     directory: Path,
     diagnosis: Diagnosis,
-    evaluation: ModelEvaluation,
+    evaluation: Mapping[str, Any],
     drivers: Mapping[str, list[dict[str, Any]]],
     history: Mapping[str, Any] | None = None,
 ) -> None:
@@ -55,6 +52,8 @@ def write_quality(
 
     Parameters
     ----------
+    evaluation
+        `ModelEvaluation` as a dictionary.
     history
         What `history_added.history_added` found; None without history.
     """
@@ -64,12 +63,12 @@ def write_quality(
 
 def evaluation_text(
     diagnosis: Diagnosis,
-    evaluation: ModelEvaluation,
+    evaluation: Mapping[str, Any],
     drivers: Mapping[str, list[dict[str, Any]]],
     history: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the content of a model's ``evaluation.json``."""
-    content = {"trial": diagnosis.to_dict(), **evaluation.to_dict(), "drivers": drivers}
+    content = {"trial": diagnosis.to_dict(), **evaluation, "drivers": drivers}
     if history is not None:
         content["history"] = history
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)

@@ -84,7 +84,7 @@ def evaluate_model(
         history = history_added(fitted, trial, campaign.history)
     with atomic_directory(out) as directory:
         diagnosis = diagnose(trial, policy)
-        write_quality(directory, diagnosis, evaluation, drivers, history)
+        write_quality(directory, diagnosis, evaluation.to_dict(), drivers, history)
         write_tables(directory, evaluation, diagnosis)
     return (*evaluation_summary(evaluation), written_to(out))
 

@@ -23,8 +23,6 @@ from incentive_engine.domain import BoolArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.insight.budget.mandate import (
-    BudgetView,
-    Mandate,
     budget_view,
     conversions_without_favour,
     mandate_of,
@@ -37,12 +35,12 @@ from incentive_engine.insight.budget.response import (
     solve_anew,
     with_own_budget,
 )
+from incentive_engine.insight.budget.returns import BudgetView, Mandate
 from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
-    PlanGain,
     ValuedTrial,
     at_risk,
     gain_of_plan,
@@ -50,6 +48,7 @@ from incentive_engine.insight.value.gain import (
     trial_problem,
 )
 from incentive_engine.insight.value.holdout import holdout_value
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps

@@ -15,7 +15,7 @@ from incentive_engine.data.tables.files import digest_file
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.pages.report_content import report_content
-from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.pipeline.campaign_tables import Inputs
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.pipeline.steps import Steps

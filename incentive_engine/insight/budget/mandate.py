@@ -6,8 +6,7 @@ There are three mandates: a fixed budget, a target return, a target return of th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from incentive_engine.allocation.budgets.mandate import largest_budget
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.budgets.safety import price_of_safety
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.params import CURVE, SolveParams
+from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
@@ -26,57 +25,10 @@ from incentive_engine.config.policy import Objective
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError
-from incentive_engine.insight.budget.chosen_pairs import Chosen, chosen_pairs, measures_of
+from incentive_engine.insight.budget.chosen_pairs import chosen_pairs, measures_of
 from incentive_engine.insight.budget.policy_options import BudgetOptions, budget_of
+from incentive_engine.insight.budget.returns import BudgetView, Mandate
 from incentive_engine.language import say
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mandate:
-    """What was asked of the money.
-
-    Attributes
-    ----------
-    min_roi, min_marginal_roi
-        Incremental spend per unit of cost, of all the money and of the last of it.
-    cap
-        The most that might be spent; None for no cap.
-    """
-
-    min_roi: float | None
-    min_marginal_roi: float | None
-    cap: float | None
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the entry `mandate` of certificate.json."""
-        return {
-            "min_roi": self.min_roi,
-            "min_marginal_roi": self.min_marginal_roi,
-            "cap": self.cap,
-        }
-
-
-def returns(chosen: Chosen, marginal: float | None) -> dict[str, Any]:
-    """Return the entry `returns` of certificate.json, by the scores.
-
-    Parameters
-    ----------
-    marginal
-        The return of the last `CurveParams.margin` of the money.
-    """
-    spend = None if chosen.spend is None else float(chosen.spend.sum())
-    return returned(spend, float(chosen.cost.sum()), marginal)
-
-
-def returned(spend: float | None, cost: float, marginal: float | None) -> dict[str, Any]:
-    """Return the same of the sums of spend and cost, currency units."""
-    return {
-        "spend": spend,
-        "cost": cost,
-        "roi": spend / cost if spend is not None and cost > 0 else None,
-        "marginal_roi": marginal,
-        "margin": CURVE.curve.margin,
-    }
 
 
 def mandate_of(policy: Policy, options: BudgetOptions) -> Mandate:
@@ -149,25 +101,6 @@ def _at(problem: Problem, policy: Policy, amount: float) -> Problem | None:
         return with_budget_of(problem, policy.with_budget(amount=amount))
     except ConfigError:
         return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BudgetView:
-    """What is known of the money around a plan.
-
-    Attributes
-    ----------
-    marginal_return
-        Incremental spend per unit of cost of the last money; None where it is not known.
-    safety
-        What surer budgets would bring, for a budget at risk.
-    cost_error
-        The relative standard error of the total cost that these count with.
-    """
-
-    marginal_return: float | None = None
-    safety: tuple[SafetyPoint, ...] = ()
-    cost_error: float = 0.0
 
 
 def budget_view(

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from incentive_engine.insight.findings import PlanTotals
 from incentive_engine.insight.pages.advice import advise
-from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Message, as_warnings, joined, say
 
 

@@ -26,7 +26,8 @@ from incentive_engine.domain import (
     IntArray,
 )
 from incentive_engine.insight.budget.policy_options import budget_of
-from incentive_engine.insight.value.gain import PlanGain, ValuedTrial, profit_of
+from incentive_engine.insight.value.gain import ValuedTrial, profit_of
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.report import Alternative
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.strategies import Situation, tier_rules

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from incentive_engine.data.sources import read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, ChoiceArray
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
@@ -31,51 +32,6 @@ if TYPE_CHECKING:
 
 
 Asked = TypeVar("Asked", bound=Question)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlanGain:
-    """What the plan changes in total, against giving nobody anything; doubly robust.
-
-    The plan is a rule: prices per limit, and the best offer at these prices. The rule is applied
-    to the trial's rows with scores from models that never saw them, fold by fold (`rehearse`), and
-    valued by the arms that the rows really got. That undoes the optimism of summing the scores
-    which chose the users.
-    """
-
-    conversions: Estimate
-    spend: Estimate
-    cost: Estimate
-    profit: Estimate | None
-    """Margin times incremental spend less the subsidy; None where the policy has no margin."""
-    rows: int
-    """Rows of the trial."""
-    rule: ChoiceArray
-    """What the plan's rule gives each row of the trial, −1 for none."""
-    users: int
-    """Users that the means are multiplied by: all but the holdout and those who explore."""
-    baseline: Mapping[str, float | None]
-    """Of the trial: `median_basket` of its buyers, currency units, and `conversion_rate` of its
-    rows without an offer; None where there are no such rows."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers for ``evaluation.json``."""
-        totals = {
-            name: {"estimate": total.value, "low": total.low, "high": total.high}
-            for name, total in (
-                ("conversions", self.conversions),
-                ("spend", self.spend),
-                ("cost", self.cost),
-                ("profit", self.profit),
-            )
-            if total is not None
-        }
-        return {
-            "method": "doubly robust, out of fold",
-            "rows": self.rows,
-            "users": self.users,
-            "baseline": dict(self.baseline),
-        } | totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

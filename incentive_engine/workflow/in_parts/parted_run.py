@@ -14,13 +14,14 @@ from incentive_engine.allocation.decisions.frozen_policy import Prices
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import score_columns
 from incentive_engine.domain import MICROS
-from incentive_engine.insight.budget.mandate import mandate_of, returned
+from incentive_engine.insight.budget.mandate import mandate_of
+from incentive_engine.insight.budget.returns import returned
 from incentive_engine.insight.findings import PlanTotals, over_budget
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.pages.report_content import content_of
 from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.cost_correction import evaluated_cost
-from incentive_engine.insight.value.gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report import Code, render_report
