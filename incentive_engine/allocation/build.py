@@ -12,7 +12,7 @@ import pyarrow as pa
 from incentive_engine.allocation.cells import draw_cells
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.allocation.stated_limits import limits_of, pool_of
+from incentive_engine.allocation.stated_limits import limits_of, pool_of, summed_measures
 from incentive_engine.allocation.weights import Medians, medians_of, weights_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.conditions import matches
@@ -100,7 +100,7 @@ def build_question(
         measures=(COST, *summed_measures(policy)),
         face=np.array([offer.face_value for offer in policy.offers], dtype=np.float64),
         n_cells=cells.number,
-        limits=limits_of(policy, scores, cells),
+        limits=limits_of(policy, cells, users=scores.n_users),
         exactly_one=policy.assignment == "exactly_one",
         pool=pool_of(policy),
     )
@@ -159,17 +159,6 @@ def _explorers(
     users, choice = users[drawn], choice[drawn]
     worth = np.where(choice >= 0, value[np.maximum(choice, 0), users], 0.0)
     return Explorers(users=users, choice=choice, value=worth, propensity=propensity[drawn])
-
-
-def summed_measures(policy: Policy) -> list[str]:
-    """Return the measures beside the cost that limits sum and that differ between users."""
-    named = [
-        measure
-        for limit in policy.limits
-        for measure in ([limit.sum] if limit.sum else limit.ratio or ())
-        if measure != COST and measure not in OFFER_MEASURES
-    ]
-    return list(dict.fromkeys(named))
 
 
 def _kind_of(policy: Policy, scores: ScoreTable, measures: tuple[str, ...]) -> np.dtype[Any]:

@@ -12,12 +12,12 @@ from incentive_engine.allocation.problem import BudgetPool
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import (
     BUDGET,
     COST,
     FACE,
     ISSUED,
+    OFFER_MEASURES,
     BoolArray,
 )
 from incentive_engine.errors import ConfigError, Fault
@@ -37,8 +37,19 @@ def pool_of(policy: Policy) -> BudgetPool | None:
     )
 
 
-def limits_of(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[LinearLimit, ...]:
-    """Return a policy's limits, the budget last, over the cells of scored users.
+def summed_measures(policy: Policy) -> list[str]:
+    """Return the measures beside the cost that limits sum and that differ between users."""
+    named = [
+        measure
+        for limit in policy.limits
+        for measure in ([limit.sum] if limit.sum else limit.ratio or ())
+        if measure != COST and measure not in OFFER_MEASURES
+    ]
+    return list(dict.fromkeys(named))
+
+
+def limits_of(policy: Policy, cells: Cells, *, users: int) -> tuple[LinearLimit, ...]:
+    """Return a policy's limits, the budget last, over the cells of so many users.
 
     Raises
     ------
@@ -49,13 +60,13 @@ def limits_of(policy: Policy, scores: ScoreTable, cells: Cells) -> tuple[LinearL
     limits: list[LinearLimit] = []
     for i, stated in enumerate(policy.limits):
         try:
-            bounds = bounds_of(policy, stated, scores.n_users, where=policy.locate(("limits", i)))
+            bounds = bounds_of(policy, stated, users, where=policy.locate(("limits", i)))
         except ConfigError as error:
             faults.extend(error.faults)
             continue
         offers = None
         if stated.offers is not None:
-            offers = np.isin(np.array(scores.offers), np.array(stated.offers))
+            offers = np.isin(np.array(policy.offer_ids), np.array(stated.offers))
         for name, members in cells.of_limit(i):
             limits.extend(_stated(stated, name, bounds, members, offers))
     if faults:

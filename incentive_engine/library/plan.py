@@ -14,6 +14,7 @@ from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate
+from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
@@ -92,7 +93,7 @@ class Plan:
     @cached_property
     def frozen(self) -> FrozenPolicy:
         """What the policy means for one user, for `decide`."""
-        return FrozenPolicy.of(self.policy, self.stated.table, self.stated.holdout)
+        return freeze_policy(self.policy, self.stated.table, self.stated.holdout)
 
     @cached_property
     def prices(self) -> Prices:

@@ -11,6 +11,7 @@ import numpy as np
 
 from incentive_engine.allocation.budgets.limit_cost import gains_without
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
+from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.margins import margins
@@ -271,7 +272,7 @@ def _studies(
 
     plan = side.submit(solved)
     tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
-    frozen = side.submit(lambda: FrozenPolicy.of(policy, table, holdout))
+    frozen = side.submit(lambda: freeze_policy(policy, table, holdout))
     gain = side.submit(lambda: _gain(tried, plan, policy, users=users))
     view = side.submit(
         lambda: budget_view(

@@ -12,6 +12,7 @@ import pytest
 
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide
+from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_attributes import User
 from incentive_engine.allocation.plans.allocation import Allocation
@@ -116,7 +117,7 @@ class Campaign:
         )
         problem = build_problem(policy, table, holdout)
         plan = solve(problem)
-        frozen = FrozenPolicy.of(policy, table, holdout)
+        frozen = freeze_policy(policy, table, holdout)
         return cls(
             frame=frame,
             table=table,

@@ -12,7 +12,7 @@ import pytest
 
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.margins import margins
 from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
@@ -150,7 +150,7 @@ def write_solved(directory: Path, asked: Policy, frame: pd.DataFrame) -> Allocat
         held = draw_holdout(table.user_id, strata, share=asked.holdout, seed=asked.seed)
     problem = build_problem(asked, table, held)
     plan = solve(problem)
-    frozen = FrozenPolicy.of(asked, table, held)
+    frozen = freeze_policy(asked, table, held)
     write_run(
         directory,
         RunFiles(

@@ -16,16 +16,11 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import pyarrow as pa
 from pydantic import ValidationError
 
-from incentive_engine.allocation.weights import Medians, medians_of
+from incentive_engine.allocation.weights import Medians
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.arrow import is_text, levels
-from incentive_engine.data.trials.exploring import explorers_of
-from incentive_engine.data.trials.holdout import HoldoutStratum, holdout_cutoffs
-from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND, BoolArray
+from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
@@ -75,38 +70,6 @@ class FrozenPolicy:
     cutoffs: Mapping[tuple[Label, ...], int] = field(repr=False)
     held: Mapping[tuple[Label, ...], float] = field(repr=False)
     explored: int = -1
-
-    @classmethod
-    def of(cls, policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Self:
-        """Return a policy frozen among the users of a plan.
-
-        Parameters
-        ----------
-        holdout
-            (n,) bool, who of them never gets an offer.
-        """
-        attributes = scores.attributes
-        strata = _strata(policy, scores, holdout)
-        explored = -1
-        if policy.explore:
-            ids, seed = scores.user_id, policy.seed
-            _, explored = explorers_of(ids, holdout, share=policy.explore, seed=seed)
-        kinds = {name: _kind_of(attributes.column(name)) for name in attributes.column_names}
-        return cls(
-            policy=policy,
-            measures=tuple(scores.measures),
-            kinds=kinds,
-            medians=medians_of(attributes, policy.objective.weight),
-            groups=tuple(
-                None
-                if limit.for_each is None
-                else tuple(map(str, levels(attributes.column(limit.for_each)).labels))
-                for limit in policy.limits
-            ),
-            cutoffs={stratum.name: stratum.highest for stratum in strata},
-            held={stratum.name: stratum.share for stratum in strata},
-            explored=explored,
-        )
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -242,23 +205,3 @@ class Prices(Mapping[str, float]):
         if not np.all(np.isfinite([*by_limit.values()])):
             raise DataError(Fault(where, "a price is not finite", "finite numbers"))
         return cls(version=version, policy=policy, by_limit=by_limit, settled=settled)
-
-
-def _kind_of(column: pa.Array) -> Kind:
-    kind = column.type
-    if is_text(kind):
-        return "text"
-    if pa.types.is_boolean(kind):
-        return "truth"
-    if pa.types.is_integer(kind):
-        return "integer"
-    if pa.types.is_floating(kind):
-        return "number" if pa.types.is_float64(kind) else "single"
-    return "time"
-
-
-def _strata(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> list[HoldoutStratum]:
-    if not policy.holdout:
-        return []
-    strata = scores.attributes.select(policy.holdout_strata)
-    return holdout_cutoffs(scores.user_id, strata, holdout, seed=policy.seed)

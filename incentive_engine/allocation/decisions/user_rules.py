@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from incentive_engine.allocation.build import summed_measures
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.decisions.user_attributes import (
     Attributes,
@@ -25,7 +24,7 @@ from incentive_engine.allocation.decisions.user_attributes import (
     meets_all,
 )
 from incentive_engine.allocation.limits import LinearLimit, Terms
-from incentive_engine.allocation.stated_limits import linear_forms
+from incentive_engine.allocation.stated_limits import linear_forms, summed_measures
 from incentive_engine.data.hashing import hash_id
 from incentive_engine.data.trials.exploring import arm_key, explorer_key, place_drawn
 from incentive_engine.data.trials.holdout import holdout_key

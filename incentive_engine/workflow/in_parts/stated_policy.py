@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from incentive_engine.allocation.build import Members, build_question
+from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.sharded_plan import ShardedPlan, solve_in_shards
 from incentive_engine.allocation.problem import Question
@@ -85,7 +86,7 @@ class StatedPolicy:
             policy=policy,
             question=question,
             members=members,
-            frozen=FrozenPolicy.of(policy, users, holdout),
+            frozen=freeze_policy(policy, users, holdout),
             state=StateRows(policy=policy, scores=scores.from_anywhere(), costs=correction.factor),
             correction=correction,
         )
