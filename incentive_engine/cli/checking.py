@@ -42,8 +42,8 @@ def verify(
 ) -> None:
     """Re-check a run from its files alone; shares no code with the solver."""
     from incentive_engine.run.signature import read_signing_key
-    from incentive_engine.verify import verify_run
     from incentive_engine.verify.ledgers.ledger import verify_ledger
+    from incentive_engine.verify.verification import verify_run
 
     verification = verify_run(
         run_dir,

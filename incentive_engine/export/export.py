@@ -18,7 +18,7 @@ from incentive_engine.export.selection import Filters, Selected, select
 from incentive_engine.export.sheets import Format
 from incentive_engine.language import Text, say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.verify import Verification
+from incentive_engine.verify.result import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from incentive_engine.export.sheets import ConstantColumn, Sheet
 from incentive_engine.export.writers import text_block
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun
-from incentive_engine.verify import Verification
+from incentive_engine.verify.result import Verification
 
 
 def export_to_postgres(

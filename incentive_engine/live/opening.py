@@ -24,8 +24,8 @@ from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile, read_json, read_manifest
 from incentive_engine.run.signature import SigningKey
 from incentive_engine.run.statements import StatedLimit
-from incentive_engine.verify import verify_run
 from incentive_engine.verify.files import altered_files
+from incentive_engine.verify.verification import verify_run
 
 
 def _mark(folder: Path) -> Path:

@@ -11,9 +11,8 @@ from incentive_engine.language import say
 
 from .files import StatedRun
 from .recomputed.arithmetic import RELATIVE, agree, same_total
-from .recomputed.sums import Sums
+from .recomputed.sums import Sums, parts
 from .result import Check, CheckFindings
-from .totals import parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,99 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
-from incentive_engine.domain import BUDGET, ISSUED, MICROS
+from incentive_engine.domain import BUDGET
 from incentive_engine.language import say
 from incentive_engine.run.statements import StatedLimit
+from incentive_engine.verify.recomputed.sums import LimitPart, parts
 
 from .files import StatedRun
-from .recomputed.arithmetic import agree, joined, same_total, within
-from .recomputed.limits import LimitGroup
+from .recomputed.arithmetic import agree, same_total
 from .recomputed.sums import Sums
-from .recomputed.usage import linear_form
 from .result import Check, CheckFindings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitPart:
-    """One limit by name, with the sums of the chosen pairs."""
-
-    name: str
-    group: LimitGroup
-    sums: tuple[Fraction | float, ...]
-    """Of the measure, or of numerator and denominator; a Fraction where it is exact."""
-    scale: float
-    """The sum of the absolute values of all terms, in the limit's units: what rounding errors
-    grow with."""
-
-    @property
-    def ratio(self) -> float | None:
-        """The ratio itself; None over nothing, and for other limits."""
-        if not self.group.is_ratio:
-            return None
-        top, bottom = map(float, self.sums)
-        return top / bottom if bottom else None
-
-    @property
-    def bounds(self) -> tuple[Fraction | None, Fraction | None]:
-        """The upper and the lower bound of what a price is put on."""
-        if self.group.is_ratio:
-            # a ratio is priced in its linear form, which is bounded by 0
-            return Fraction(0), None
-        return self.group.at_most, self.group.at_least
-
-    @property
-    def linear(self) -> Fraction | float:
-        """What a price is put on: the sum, or a ratio's linear form, which is at most 0."""
-        total: Fraction | float = linear_form(self.group, *self.sums)
-        return total
-
-    @property
-    def slack(self) -> float:
-        """The room that is left to the nearer bound, in the units of the sum."""
-        high, low = self.bounds
-        rooms = [] if high is None else [float(high - Fraction(self.linear))]
-        rooms += [] if low is None else [float(Fraction(self.linear) - low)]
-        return min(rooms)
-
-    @property
-    def broken(self) -> str:
-        """How the limit is broken; empty when it holds."""
-        if self.group.is_ratio:
-            holds = within(float(self.linear), 0.0, scale=self.scale)
-            return "" if holds else f"the ratio is {self.ratio}"
-        high, low = self.group.at_most, self.group.at_least
-        if high is not None and self._passes(self.linear - high):
-            return f"{float(self.linear):,.6f} is above {float(high):,.6f}"
-        if low is not None and self._passes(low - self.linear):
-            return f"{float(self.linear):,.6f} is below {float(low):,.6f}"
-        return ""
-
-    def _passes(self, over: Fraction | float) -> bool:
-        """Whether a sum passes its bound: integers by anything, floats by more than rounding."""
-        if self.group.is_exact:
-            return over > 0
-        return not within(float(over), 0.0, scale=self.scale)
-
-
-def parts(sums: Sums) -> Iterator[LimitPart]:
-    """Return every limit with its sums, the budget first."""
-    for usage in sums.usages:
-        group = usage.group
-        for index, name in enumerate(group.names):
-            totals = [total[..., index] for total in usage.totals]
-            if group.is_exact:
-                unit = 1 if group.measures[0] == ISSUED else MICROS
-                exact = tuple(Fraction(joined(total), unit) for total in totals)
-            largest = [float(scale[index]) for scale in usage.scales]
-            yield LimitPart(
-                name=name,
-                group=group,
-                sums=exact if group.is_exact else tuple(map(float, totals)),
-                scale=float(exact[0]) if group.is_exact else _scale(group, largest),
-            )
 
 
 def check_limits(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
@@ -111,12 +29,6 @@ def check_limits(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
         _usage(pairs),
         _prices(pairs),
     )
-
-
-def _scale(group: LimitGroup, scales: list[float]) -> float:
-    if not group.is_ratio:
-        return scales[0]
-    return scales[0] + abs(float(group.at_least or group.at_most or 0)) * scales[1]
 
 
 def _listed(run: StatedRun, every: list[LimitPart]) -> Check:

@@ -27,11 +27,10 @@ from .inputs import check_evaluation, check_inputs
 from .policies import check_policy
 from .proof import check_proof
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
-from .recomputed.limits import groups
 from .recomputed.lots import Lots
 from .recomputed.pairs import OfferedPairs
 from .recomputed.replay import BlockReplay, replay
-from .recomputed.rules import Rules, rules_of_rows, stored_measures
+from .recomputed.rules import Rules, groups, rules_of_rows, stored_measures
 from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights
 from .result import Check, CheckFindings, Verification

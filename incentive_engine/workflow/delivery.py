@@ -39,7 +39,8 @@ from incentive_engine.run.signature import (
     refuse_unsigned,
     sign_run,
 )
-from incentive_engine.verify import Verification, verify_run
+from incentive_engine.verify.result import Verification
+from incentive_engine.verify.verification import verify_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

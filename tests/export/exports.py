@@ -11,7 +11,8 @@ from incentive_engine.export.export import Exported, ExportOptions, export_offer
 from incentive_engine.export.keys import SecretKey
 from incentive_engine.export.sheets import Format
 from incentive_engine.run.finished import read_run
-from incentive_engine.verify import Check, Verification, verify_run
+from incentive_engine.verify.result import Check, Verification
+from incentive_engine.verify.verification import verify_run
 from verify.runs import HandMadeRun
 
 KEY = SecretKey(b"a key that only tests have")

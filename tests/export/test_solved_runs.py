@@ -29,7 +29,7 @@ from incentive_engine.run.directory import (
     written_policy,
 )
 from incentive_engine.run.statements import StatedExploring, StatedHoldout
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from verify.runs import reseal
 
 OFFERS = ("off10", "off20", "vip50")

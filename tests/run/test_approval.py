@@ -8,7 +8,7 @@ import pytest
 from incentive_engine.errors import DataError, VerificationError
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from verify.runs import HandMadeRun, reseal
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -26,7 +26,7 @@ from incentive_engine.run.directory import (
     write_run,
 )
 from incentive_engine.run.statements import InputFile, StatedHoldout
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from verify.runs import (
     certificate_by_hand,
     evaluation_by_hand,

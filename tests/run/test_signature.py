@@ -12,7 +12,7 @@ from incentive_engine.errors import ConfigError, VerificationError
 from incentive_engine.run.directory import write_run
 from incentive_engine.run.finished import read_run
 from incentive_engine.run.signature import SigningKey, refuse_unsigned, sign_run
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from incentive_engine.workflow import delivery
 from verify.runs import HandMadeRun, evaluation_by_hand, reseal
 

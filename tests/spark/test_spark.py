@@ -23,7 +23,7 @@ from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.spark import session
 from incentive_engine.spark.executors import Spark
 from incentive_engine.spark.surroundings import check_java, check_master, check_memory
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.features import make_features
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 
 from .runs import HandMadeRun
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.domain import to_micros
-from incentive_engine.verify import verify_run
 from incentive_engine.verify.recomputed.arithmetic import exact_total, running_totals
 from incentive_engine.verify.recomputed.pairs import _whole_micros
+from incentive_engine.verify.verification import verify_run
 
 from .corruption import Cases, Corruption, assert_refused, give
 from .runs import HandMadeRun, limit

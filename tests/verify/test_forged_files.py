@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from incentive_engine.run.format import allocation_columns
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 
 from .corruption import Cases, Corruption, assert_refused
 from .runs import HandMadeRun, evaluation_by_hand, given, reseal, seal

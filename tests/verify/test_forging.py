@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from incentive_engine.run.signature import SigningKey, sign_run
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 
 from .runs import HandMadeRun, dump, evaluation_by_hand, given, reseal, seal
 from .test_forged_files import manifest_of

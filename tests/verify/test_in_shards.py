@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from incentive_engine.fleet import Processes, SharedWork
-from incentive_engine.verify import verify_run
 from incentive_engine.verify.recomputed import blocks
 from incentive_engine.verify.recomputed.sums import Sums
+from incentive_engine.verify.verification import verify_run
 
 from .runs import HandMadeRun, reseal
 

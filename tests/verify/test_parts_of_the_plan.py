@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 
 from .corruption import Corruption
 from .runs import HandMadeRun, limit

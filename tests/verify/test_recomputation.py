@@ -14,7 +14,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.run.format import read_manifest
 from incentive_engine.verify.files import read_run
 from incentive_engine.verify.proof import dual_bound
-from incentive_engine.verify.recomputed.limits import groups
+from incentive_engine.verify.recomputed.rules import groups
 from incentive_engine.verify.recomputed.users import as_attribute, matching, read_users, weights
 from incentive_engine.verify.verification import look, rules_of
 

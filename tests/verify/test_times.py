@@ -13,7 +13,7 @@ import pytest
 
 from incentive_engine.config.access.location import local
 from incentive_engine.insight.budget.policy_options import BudgetOptions
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from incentive_engine.workflow.allocate import allocate
 
 POLICY = """\

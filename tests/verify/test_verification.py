@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from incentive_engine.verify import Verification, verify_run
+from incentive_engine.verify.result import Verification
+from incentive_engine.verify.verification import verify_run
 
 from .runs import HandMadeRun, limit, reseal
 

@@ -20,7 +20,7 @@ from incentive_engine.errors import ConfigError, DataError, IncentiveError, Infe
 from incentive_engine.fleet import Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.run.directory import AllocationTable, write_part
-from incentive_engine.verify import verify_run
+from incentive_engine.verify.verification import verify_run
 from incentive_engine.workflow.allocate import allocate
 from incentive_engine.workflow.in_parts import rows as in_parts_rows
 from incentive_engine.workflow.in_parts.allocate import allocate_in_parts

@@ -13,9 +13,7 @@ from incentive_engine.domain import COST, FACE, ISSUED, MICROS, Reason, score_co
 from incentive_engine.language import Text, say
 from incentive_engine.verify.files import StatedRun
 from incentive_engine.verify.recomputed.blocks import read_columns
-from incentive_engine.verify.recomputed.limits import LimitGroup, groups
-from incentive_engine.verify.recomputed.rules import stored_measures
-from incentive_engine.verify.recomputed.usage import linear_form
+from incentive_engine.verify.recomputed.rules import LimitGroup, groups, stored_measures
 from incentive_engine.verify.recomputed.users import allowed, read_users
 
 
@@ -91,7 +89,7 @@ class PairFacts:
         amounts = [self._measure(name, row, offer) for name in group.measures]
         # an offer outside the part counts in the denominator of the whole plan alone
         amounts[0] *= is_part
-        return int(to_micros(float(linear_form(group, *amounts))))
+        return int(to_micros(float(group.linear_form(*amounts))))
 
     def _measure(self, name: str, row: int, offer: str) -> float:
         if name == ISSUED:

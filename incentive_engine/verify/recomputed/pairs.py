@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from incentive_engine.data.columns.measures import Measures
 from incentive_engine.data.row_checks import RowChecks
@@ -22,9 +24,9 @@ from incentive_engine.domain import (
 )
 from incentive_engine.language import Message, say
 
-from .arithmetic import exact
+from .arithmetic import exact, halves
 from .blocks import Block
-from .rules import Rules
+from .rules import LimitGroup, Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +55,45 @@ class OfferedPairs:
     missing: BoolArray
     eligible: BoolArray
     value: FloatArray
+
+    def add_usage(
+        self,
+        group: LimitGroup,
+        totals: list[npt.NDArray[Any]],
+        scales: list[FloatArray],
+        chosen: BoolArray,
+    ) -> None:
+        """Add what the chosen pairs count in each part of a limit."""
+        rows = np.flatnonzero(chosen)
+        part = None
+        if group.part is not None:
+            own = group.part[self.rows][rows]
+            rows, part = rows[own >= 0], own[own >= 0]
+        for position, name in enumerate(group.measures[:1] if group.of_plan else group.measures):
+            if group.is_exact:
+                _add(totals[position], halves(self._whole_amounts(name, rows)), part)
+                continue
+            amounts = np.nan_to_num(self.measures[name][rows])
+            _add(totals[position], amounts, part)
+            _add(scales[position], np.abs(amounts), part)
+
+    def add_whole(
+        self,
+        group: LimitGroup,
+        totals: npt.NDArray[Any],
+        scales: FloatArray,
+        chosen: BoolArray,
+    ) -> None:
+        """Add what the chosen pairs of any user are to the denominator of every part."""
+        amounts = np.nan_to_num(self.measures[group.measures[1]][chosen])
+        totals += amounts.sum()
+        scales += np.abs(amounts).sum()
+
+    def _whole_amounts(self, name: str, rows: IntArray) -> IntArray:
+        """Return a measure of the counted pairs, (m,) int64: millionths, or users."""
+        if name == COST:
+            return self.cost_micros[rows]
+        return np.full(len(rows), self.face_micros if name == FACE else 1, dtype=np.int64)
 
 
 def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:
@@ -121,3 +162,12 @@ def _whole_micros(cost: FloatArray) -> IntArray:
     nearest = below + ((fraction > 0.5) | ((fraction == 0.5) & (np.fmod(below, 2) == 1)))
     exceeds = scaled - nearest > 4 * np.finfo(np.float64).eps * scaled
     return np.asarray(nearest + exceeds, dtype=np.int64)
+
+
+def _add(sums: npt.NDArray[Any], amounts: npt.NDArray[Any], part: npt.NDArray[Any] | None) -> None:
+    """Add amounts, (…, m), to the sum of each part, (…, parts)."""
+    for target, values in zip(np.atleast_2d(sums), np.atleast_2d(amounts), strict=True):
+        if part is None:
+            target[0] += values.sum()
+        else:
+            np.add.at(target, part, values)

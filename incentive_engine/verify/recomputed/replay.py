@@ -22,7 +22,6 @@ from .blocks import Block
 from .lots import arms_drawn
 from .pairs import OfferedPairs, offered_pairs
 from .rules import Rules
-from .usage import add_usage, add_whole, empty_sums, form_size, linear_form
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -172,7 +171,7 @@ def _add_scores(
 def _start(rules: Rules, block: Block) -> BlockReplay:
     rows = block.rows
     size = rows.stop - rows.start
-    totals, scales = empty_sums(rules)
+    totals, scales = rules.empty_sums()
     # getting nothing is worth 0 where it is allowed, and no choice at all where it is not
     nothing = -np.inf if rules.policy.assignment == "exactly_one" else 0.0
     return BlockReplay(
@@ -220,8 +219,8 @@ def _net(rules: Rules, pairs: OfferedPairs) -> tuple[FloatArray, FloatArray]:
                 if group.of_plan:  # the whole plan's total stands below every part
                     amounts[0] = each * amounts[0]
                     amounts[1], each = price.sum() * amounts[1], np.float64(1.0)
-                net -= each * linear_form(group, *amounts)
-                size += np.abs(each) * form_size(group, *amounts)
+                net -= each * group.linear_form(*amounts)
+                size += np.abs(each) * group.size_of_form(*amounts)
     return net, size
 
 
@@ -237,6 +236,6 @@ def _add_chosen(result: BlockReplay, rules: Rules, pairs: OfferedPairs, chosen: 
     result.value[chosen] = np.nan_to_num(pairs.value[chosen])
     for group, totals, scales in zip(rules.groups, result.totals, result.scales, strict=True):
         if pairs.offer in group.offers:
-            add_usage(group, totals, scales, pairs, chosen)
+            pairs.add_usage(group, totals, scales, chosen)
         if group.of_plan:
-            add_whole(group, totals[1], scales[1], pairs, chosen)
+            pairs.add_whole(group, totals[1], scales[1], chosen)

@@ -18,7 +18,8 @@ from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import read_signing_key
-from incentive_engine.verify import Verification, verify_run
+from incentive_engine.verify.result import Verification
+from incentive_engine.verify.verification import verify_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
