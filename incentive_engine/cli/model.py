@@ -137,7 +137,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say which features drive the effect of each offer on one user."""
-    from incentive_engine.workflow.explain_user import explain_user
+    from incentive_engine.workflow.model import explain_user
 
     reasons = explain_user(policy, user_id, model=model, progress=shown)
     if as_json:

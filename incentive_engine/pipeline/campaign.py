@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incentive_engine.config import Policy
 from incentive_engine.data.sources import open_source
@@ -14,16 +14,21 @@ from incentive_engine.fleet import SharedWork
 from incentive_engine.language import say
 from incentive_engine.pipeline.campaign_tables import (
     CampaignTables,
-    Inputs,
     campaign_files,
     trial_of,
     users_of,
 )
+from incentive_engine.pipeline.inputs import Inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
 
 if TYPE_CHECKING:
+    from incentive_engine.data.trials.trial import Trial
+    from incentive_engine.features.computing.history_columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
+    from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
+    from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
+    from incentive_engine.uplift.model import EffectModel
 
 
 def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:
@@ -127,21 +132,61 @@ def fit_into(
     DataError
         When the trial cannot teach effects, and nobody answers for that.
     """
-    from incentive_engine.pipeline.history_added import history_added
-    from incentive_engine.pipeline.quality import write_quality
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
-    from incentive_engine.uplift.evaluation.evaluation import evaluate
-    from incentive_engine.uplift.evaluation.explanation import explain_sample
     from incentive_engine.uplift.model import fit
 
     trial = trial_of(campaign, policy)
     diagnosis = diagnose(trial, policy)
     diagnosis.refuse(accepted)
     model = fit(trial, policy, seed=policy.seed)
-    drivers = explain_sample(model, trial.features).drivers()
-    history = history_added(model, trial, campaign.history)
-    write_quality(directory, diagnosis, evaluate(model, trial, policy).to_dict(), drivers, history)
+    judge_into(directory, model, trial, policy, diagnosis=diagnosis, history=campaign.history)
     model.save(directory)
+
+
+def judge_into(
+    directory: Path,
+    model: EffectModel,
+    trial: Trial,
+    policy: Policy,
+    *,
+    diagnosis: Diagnosis,
+    history: Sequence[HistoryColumn],
+) -> ModelEvaluation:
+    """Write how good a model is on its trial into an existing directory, and return it."""
+    from incentive_engine.pipeline.quality import write_quality
+    from incentive_engine.uplift.evaluation.evaluation import evaluate
+    from incentive_engine.uplift.evaluation.explanation import explain_sample
+
+    evaluation = evaluate(model, trial, policy)
+    drivers = explain_sample(model, trial.features).drivers()
+    added = _history_added(model, trial, history)
+    write_quality(directory, diagnosis, evaluation.to_dict(), drivers, added)
+    return evaluation
+
+
+def _history_added(
+    model: EffectModel, trial: Trial, columns: Sequence[HistoryColumn]
+) -> dict[str, Any] | None:
+    """Return what a report says of history features, as JSON; None where there are none.
+
+    ``features`` has the words of each, ``added`` what groups of them add out of fold: nothing
+    first, then each family, windows up to each length, and all.
+    """
+    from incentive_engine.features.computing.words import feature_words, groups_of
+    from incentive_engine.uplift.evaluation.additions import additions
+
+    if not columns:
+        return None
+    groups = groups_of(columns)
+    gains = additions(model, trial, [names for _, names in groups])
+    words = [say("added.ready"), *(words for words, _ in groups)]
+    return {
+        "features": {column.name: feature_words(column).to_dict() for column in columns},
+        "added": [
+            {"group": group.to_dict(), **addition.to_dict()}
+            for group, addition in zip(words, gains, strict=True)
+        ],
+    }
 
 
 def score_into(

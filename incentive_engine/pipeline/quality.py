@@ -55,7 +55,7 @@ def write_quality(
     evaluation
         `ModelEvaluation` as a dictionary.
     history
-        What `history_added.history_added` found; None without history.
+        What history features add; None without history.
     """
     text = evaluation_text(diagnosis, evaluation, drivers, history)
     (directory / RunFile.EVALUATION).write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The uplift model as files: train, score, evaluate."""
+"""The uplift model as files: train, score, evaluate, compare, and explain one user."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.summary import evaluation_summary, thousand
 from incentive_engine.insight.evaluation.tables import write_tables
+from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
 from incentive_engine.language import Message, as_warnings, say
-from incentive_engine.pipeline.campaign import drift_of, fit_into, score_into
-from incentive_engine.pipeline.campaign_tables import CampaignTables, campaign_files, trial_of
-from incentive_engine.pipeline.history_added import history_added
-from incentive_engine.pipeline.quality import read_quality, write_quality
+from incentive_engine.pipeline.campaign import (
+    drift_of,
+    fit_into,
+    judge_into,
+    score_into,
+    trained_model,
+)
+from incentive_engine.pipeline.campaign_tables import (
+    CampaignTables,
+    campaign_files,
+    trial_of,
+    users_of,
+)
+from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.directory import refuse_existing
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
-from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
-from incentive_engine.uplift.evaluation.evaluation import evaluate
-from incentive_engine.uplift.evaluation.explanation import explain_sample
+from incentive_engine.uplift.diagnosis.verdicts import acceptable, check_acceptable
 from incentive_engine.uplift.evaluation.paired import compare_models
 from incentive_engine.uplift.model import EffectModel
 from incentive_engine.workflow.results.value_plan import written_to
@@ -77,14 +86,12 @@ def evaluate_model(
     steps = Steps(progress)
     campaign = _campaign(policy_file, steps)
     trial = trial_of(campaign, policy)
-    with steps.step("evaluate"):
-        fitted = EffectModel.load(model)
-        evaluation = evaluate(fitted, trial, policy)
-        drivers = explain_sample(fitted, trial.features).drivers()
-        history = history_added(fitted, trial, campaign.history)
     with atomic_directory(out) as directory:
-        diagnosis = diagnose(trial, policy)
-        write_quality(directory, diagnosis, evaluation.to_dict(), drivers, history)
+        with steps.step("evaluate"):
+            diagnosis, fitted = diagnose(trial, policy), EffectModel.load(model)
+            evaluation = judge_into(
+                directory, fitted, trial, policy, diagnosis=diagnosis, history=campaign.history
+            )
         write_tables(directory, evaluation, diagnosis)
     return (*evaluation_summary(evaluation), written_to(out))
 
@@ -128,6 +135,36 @@ def compare_with(
         for offer, gap in comparison.qini.items()
     ]
     return (*lines, written_to(out))
+
+
+def explain_user(
+    policy_file: Path | None,
+    user_id: str,
+    *,
+    model: Path | None,
+    progress: Progress = quiet,
+) -> UserReasons:
+    """Return why the model thinks that each offer works on a user as it does.
+
+    Parameters
+    ----------
+    model
+        What `train` has written; None takes the campaign's own, trained first where needed.
+
+    Raises
+    ------
+    DataError
+        When no such user is among the campaign's.
+    """
+    policy = load(policy_file)
+    steps, cache = Steps(progress), StepCache()
+    campaign = campaign_files(policy, cache=cache, steps=steps)
+    directory = model or trained_model(
+        campaign, policy, cache=cache, steps=steps, accepted=acceptable()
+    )
+    users = users_of(campaign, policy)
+    fitted = EffectModel.load(directory)
+    return user_effects(fitted, users, user_id, policy, history=campaign.history)
 
 
 def _campaign(policy_file: Path | None, steps: Steps) -> CampaignTables:

@@ -41,7 +41,7 @@ from incentive_engine.language import (
     say,
 )
 from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.campaign_tables import given_inputs
+from incentive_engine.pipeline.inputs import given_inputs
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.whatif import render_whatif

@@ -18,7 +18,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.variants import CampaignVariant
 from incentive_engine.parallel import Advance, unheard
-from incentive_engine.pipeline.campaign_tables import Inputs
+from incentive_engine.pipeline.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.insight.planner.warm_plan import WarmPlan
 from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
 from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.campaign_tables import Inputs, given_inputs
+from incentive_engine.pipeline.inputs import Inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps
 
