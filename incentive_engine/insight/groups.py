@@ -13,9 +13,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.insight.budget.chosen_pairs import share_of
-from incentive_engine.insight.budget.response import group_columns
 from incentive_engine.insight.findings import PlanFindings
-from incentive_engine.insight.small_groups import shown_apart
+from incentive_engine.insight.small_groups import group_columns, shown_apart
 from incentive_engine.report import GroupRow, GroupTable
 
 

@@ -16,7 +16,8 @@ from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
 from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.strategies import Situation, standing
+from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.tiers import standing
 
 
 def rank_of(scenario: Scenario, features: pd.DataFrame) -> FloatArray:

@@ -42,14 +42,13 @@ from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
-    ValuedTrial,
     at_risk,
     gain_of_plan,
     trial_correction,
     trial_problem,
 )
 from incentive_engine.insight.value.holdout import holdout_value
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps

@@ -9,7 +9,7 @@ import pytest
 
 from incentive_engine.config import load_policy
 from incentive_engine.insight.planner.paired_gain import gain_difference
-from incentive_engine.insight.value.gain import ValuedTrial
+from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.workflow.studio.warm_plans import warm_plan
 from workflow.conftest import SMALL, program

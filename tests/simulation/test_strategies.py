@@ -13,9 +13,9 @@ from incentive_engine.simulation.strategy.strategies import (
     greedy,
     nobody,
     propensity,
-    standing,
     tier_rules,
 )
+from incentive_engine.simulation.strategy.tiers import standing
 
 from .situations import situation
 

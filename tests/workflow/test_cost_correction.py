@@ -17,7 +17,7 @@ from incentive_engine.domain import COST, MICROS, OUTCOMES
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
-from incentive_engine.insight.value.gain import ValuedTrial
+from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.increments import Increments

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
 from incentive_engine.allocation.budgets.efficient_steps import Breakdown
@@ -28,32 +27,13 @@ from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import BUDGET, CONVERSION, COST, SPEND, Columns, FloatArray
 from incentive_engine.insight.params import INSIGHT
-from incentive_engine.insight.small_groups import shown_apart
-from incentive_engine.report import OTHERS, Response, ResponsePoint, ResponseRow
+from incentive_engine.insight.small_groups import ResponseGroups, large_groups
+from incentive_engine.report import Response, ResponsePoint, ResponseRow
 
 RESPONSE_SOURCES: Final = ("allocation", "insight")
 """What makes a response beyond the sources of every step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ResponseGroups:
-    """Users in groups that are large enough to show.
-
-    Attributes
-    ----------
-    code
-        (n,) uint8.
-    names
-        One per code.
-    """
-
-    code: np.typing.NDArray[np.uint8]
-    names: tuple[str, ...]
-    column: str = ""
-    """Of the users, whose values they are."""
 
 
 Keep = Callable[[Policy, Callable[[], Response]], Response]
@@ -210,35 +190,6 @@ def _read(file: Path) -> Response:
         for point in content["points"]
     )
     return Response(**{**content, "groups": tuple(content["groups"]), "points": points})
-
-
-def large_groups(policy: Policy, attributes: pa.Table) -> ResponseGroups:
-    """Return the users by the first column that the policy groups them by, all in one without."""
-    columns = group_columns(policy)
-    if not columns:
-        return ResponseGroups(code=np.zeros(attributes.num_rows, dtype=np.uint8), names=("",))
-    values = levels(attributes.column(columns[0]))
-    codes, labels = values.code, values.labels
-    sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
-    # groups of users that the slider shows; the smallest of more stand together
-    most_groups = 8
-    large = set(np.argsort(-sizes, kind="stable")[: most_groups - 1].tolist())
-    unknown = int((codes < 0).sum())
-    shown = [code for code in shown_apart([*sizes.tolist(), unknown]) if code in large]
-    place = np.full(len(labels) + 1, len(shown), dtype=np.uint8)  # the last place: all others
-    place[shown] = np.arange(len(shown))
-    code = place[codes]
-    names = [str(labels[at]) for at in shown]
-    others = (OTHERS,) if (code == len(shown)).any() else ()
-    return ResponseGroups(code=code, names=(*names, *others), column=columns[0])
-
-
-def group_columns(policy: Policy) -> tuple[str, ...]:
-    """Return the columns that the policy groups users by, each once."""
-    named = [factor.column for factor in policy.objective.weight if factor.power is None]
-    named += policy.holdout_strata
-    named += [limit.for_each for limit in policy.limits if limit.for_each]
-    return tuple(dict.fromkeys(named))
 
 
 def _money_alone(problem: Problem) -> bool:

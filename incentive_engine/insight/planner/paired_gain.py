@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.domain import CONVERSION, COST, SPEND
-from incentive_engine.insight.value.gain import ValuedTrial, gain_of_rule, trial_problem
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.gain import gain_of_rule, trial_problem
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.stats.estimate import Estimate
 

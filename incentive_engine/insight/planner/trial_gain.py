@@ -18,13 +18,12 @@ from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
-    ValuedTrial,
     at_risk,
     gain_of_plan,
     trial_correction,
     trial_problem,
 )
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 
 

@@ -28,8 +28,7 @@ from incentive_engine.insight.budget.response import budget_response
 from incentive_engine.insight.pages.plan_content import aim_of, limit_row
 from incentive_engine.insight.planner.trial_gain import TrialGains
 from incentive_engine.insight.value.cost_correction import CostCorrection
-from incentive_engine.insight.value.gain import ValuedTrial
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 from incentive_engine.report import LimitRow, Proof, Response

@@ -19,18 +19,15 @@ from incentive_engine.domain import (
     COST,
     OUTCOMES,
     SPEND,
-    BoolArray,
     ChoiceArray,
     Columns,
     FloatArray,
     IntArray,
 )
 from incentive_engine.insight.budget.policy_options import budget_of
-from incentive_engine.insight.value.gain import ValuedTrial, profit_of
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.report import Alternative
-from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.strategies import Situation, tier_rules
+from incentive_engine.simulation.strategy.tiers import offers_by_tier
 
 Way = Literal["tiers", "everyone"]
 
@@ -227,7 +224,10 @@ def _preferred(
         best = _best_single(policy, table, smaller, charge, some) if best is None else best
         meant = np.full(smaller.n_users, best)
     else:
-        meant = _by_tier(policy, table, smaller, allowed)
+        # the more a user counts, the deeper
+        meant = offers_by_tier(allowed.T, np.array(table.faces), _standing(smaller)).astype(
+            np.int64
+        )
     # at least a half, so that even the last to come takes the offer that is meant for them
     comes = np.random.default_rng(policy.seed).uniform(0.5, 1.0, smaller.n_users)
     # what a pair that costs nothing is taken to cost, so that it is preferred to nothing
@@ -298,26 +298,6 @@ def _best_single(
     return int(np.argmax(promised))
 
 
-def _by_tier(policy: Policy, table: ScoreTable, part: Problem, allowed: BoolArray) -> IntArray:
-    """Return (s,) the offer that tier rules mean for each: the deeper, the more a user counts."""
-    faces = np.array(table.faces)
-    situation = Situation(
-        budget=0.0,  # nothing costs anything here, so that all are served
-        allowed=allowed.T,
-        gain=np.zeros(allowed.T.shape),
-        charge=np.zeros(allowed.T.shape),
-        by_face=False,
-        face=faces,
-        likely=np.zeros(part.n_users),
-        standing=_standing(part),
-        order=np.arange(part.n_users),
-        planner=Planner(
-            policy=policy, forecast=table, truth=None, blocked=np.logical_not(allowed.any(axis=0))
-        ),
-    )
-    return tier_rules(situation).astype(np.int64)
-
-
 def _standing(part: Problem) -> FloatArray:
     """Return (s,) in [0, 1): the rank of a user's weight."""
     if part.weight is None:
@@ -376,7 +356,7 @@ def _valued(
         shown,
         conversions=valuation.total(way.rule, conversions).times(gain.users),
         money=valuation.total(way.rule, money).times(gain.users),
-        profit=profit_of(valued, way.rule, margin, users=gain.users),
+        profit=valued.profit(way.rule, margin, users=gain.users),
         difference=valuation.total(gain.rule, conversions, beyond=way.rule).times(gain.users),
         lead=None if lead is None else lead.times(gain.users),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,12 +18,11 @@ from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import read_table
-from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND, ChoiceArray
+from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
-from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
 if TYPE_CHECKING:
@@ -32,19 +31,6 @@ if TYPE_CHECKING:
 
 
 Asked = TypeVar("Asked", bound=Question)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ValuedTrial:
-    """Trial rows to try a plan's rule on, and what each offer brought them."""
-
-    table: ScoreTable
-    valuation: Valuation
-    baseline: Mapping[str, float | None]
-
-    def with_costs(self, factor: float) -> ValuedTrial:
-        """Return the trial scored as users are whose costs are so many times larger."""
-        return replace(self, table=self.table.with_costs(factor))
 
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
@@ -83,18 +69,6 @@ def trial_problem(valued: ValuedTrial, policy: Policy) -> Problem:
     """Return what the policy states about the trial's rows, none held out or by lot."""
     nobody_held_out = np.zeros(valued.table.n_users, dtype=np.bool_)
     return build_problem(policy.without_exploring(), valued.table, nobody_held_out)
-
-
-def profit_of(
-    valued: ValuedTrial, choice: ChoiceArray, margin: float | None, *, users: int
-) -> Estimate | None:
-    """Return what is earned beyond giving nobody anything, by the trial; None without a margin.
-
-    Spend and subsidy are taken together row by row, so that the interval is that of the profit.
-    """
-    if margin is None:
-        return None
-    return valued.valuation.total(choice, {SPEND: margin, COST: -1.0}).times(users)
 
 
 def gain_of_plan(
@@ -147,7 +121,7 @@ def gain_of_rule(
         conversions=value[CONVERSION].times(users),
         spend=value[SPEND].times(users),
         cost=value[COST].times(users),
-        profit=profit_of(valued, choice, policy.margin, users=users),
+        profit=valued.profit(choice, policy.margin, users=users),
         rows=valued.table.n_users,
         rule=choice,
         users=users,

@@ -1,13 +1,15 @@
-"""What a plan changes in total, as the trial has it."""
+"""What a plan changes in total, and the trial that says so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from incentive_engine.domain import ChoiceArray
+from incentive_engine.data.scores import ScoreTable
+from incentive_engine.domain import COST, SPEND, ChoiceArray
 from incentive_engine.stats.estimate import Estimate
+from incentive_engine.uplift.doubly_robust.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,3 +55,26 @@ class PlanGain:
             "users": self.users,
             "baseline": dict(self.baseline),
         } | totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ValuedTrial:
+    """Trial rows to try a plan's rule on, and what each offer brought them."""
+
+    table: ScoreTable
+    valuation: Valuation
+    baseline: Mapping[str, float | None]
+
+    def with_costs(self, factor: float) -> ValuedTrial:
+        """Return the trial scored as users are whose costs are so many times larger."""
+        return replace(self, table=self.table.with_costs(factor))
+
+    def profit(self, choice: ChoiceArray, margin: float | None, *, users: int) -> Estimate | None:
+        """Return what users earn beyond giving nobody anything; None without a margin.
+
+        Spend and subsidy are taken together row by row, so that the interval is that of the
+        profit.
+        """
+        if margin is None:
+            return None
+        return self.valuation.total(choice, {SPEND: margin, COST: -1.0}).times(users)

@@ -10,10 +10,9 @@ import numpy as np
 
 from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.strategy.planning import Planner
+from incentive_engine.simulation.strategy.tiers import offers_by_tier
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from incentive_engine.config.scenario import Strategy
 
 
@@ -78,21 +77,9 @@ def first_come(situation: Situation) -> ChoiceArray:
 
 
 def tier_rules(situation: Situation) -> ChoiceArray:
-    """Give coupons by recency, frequency and spend to all who come, until the money is gone.
-
-    The best third of customers get the deepest coupon that they may have, the next third the
-    middle one, the last third the smallest.
-    """
-    depth = np.argsort(np.argsort(situation.face, kind="stable"), kind="stable")
-    rank = np.where(situation.allowed, depth, -1)
-    sorted_rank = np.sort(rank, axis=1)
-    open_offers = situation.allowed.sum(axis=1)
-    k = situation.allowed.shape[1]
-    third = np.minimum((situation.standing * 3).astype(np.int64), 2)
-    step = np.ceil((open_offers - 1) * third / 2).astype(np.int64).clip(0)
-    wanted = sorted_rank[np.arange(len(rank)), np.minimum(k - open_offers + step, k - 1)]
-    choice = (rank == wanted[:, None]).argmax(axis=1).astype(np.int16)
-    return _until_gone(situation, choice, situation.order)
+    """Give coupons by recency, frequency and spend to all who come, until the money is gone."""
+    meant = offers_by_tier(situation.allowed, situation.face, situation.standing)
+    return _until_gone(situation, meant, situation.order)
 
 
 def propensity(situation: Situation) -> ChoiceArray:
@@ -146,42 +133,6 @@ PLANS: Final[dict[Strategy, Plan]] = {
     "engine-learning": engine,  # the same by other knowledge
     "engine-naive": engine,
 }
-
-
-def standing(features: pd.DataFrame, columns: tuple[str, str | None, str]) -> FloatArray:
-    """Return recency, frequency and spend as one rank.
-
-    Parameters
-    ----------
-    features
-        n rows with the columns.
-    columns
-        Of recency (small is good), of frequency (None leaves it out) and of spend.
-
-    Returns
-    -------
-    (n,) float64 in [0, 1): the rank of the sum of the three quintiles; a missing value counts as
-    the lowest quintile, and ties are broken by spend.
-    """
-    recency, frequency, spend = columns
-    quintiles = _quintile(_numbers(-features[recency])) + _quintile(_numbers(features[spend]))
-    if frequency is not None:
-        quintiles = quintiles + _quintile(_numbers(features[frequency]))
-    fine = _share_below(_numbers(features[spend]))
-    return _share_below(quintiles + fine)
-
-
-def _numbers(column: pd.Series) -> FloatArray:
-    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isnan(numbers), -np.inf, numbers)
-
-
-def _share_below(values: FloatArray) -> FloatArray:
-    return np.searchsorted(np.sort(values), values, side="left") / len(values)
-
-
-def _quintile(values: FloatArray) -> FloatArray:
-    return np.floor(5 * _share_below(values))
 
 
 def _descending(score: FloatArray) -> IntArray:

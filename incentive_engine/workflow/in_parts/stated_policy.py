@@ -20,14 +20,8 @@ from incentive_engine.insight.value.cost_correction import (
     CostCorrection,
     cost_correction,
 )
-from incentive_engine.insight.value.gain import (
-    ValuedTrial,
-    at_risk,
-    expected,
-    gain_of_rule,
-    trial_problem,
-)
-from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.gain import at_risk, expected, gain_of_rule, trial_problem
+from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
 

@@ -13,7 +13,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.insight.pages.plan_content import aim_of, limit_row, titles_of
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
-from incentive_engine.insight.value.gain import ValuedTrial
+from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.report import LimitRow, Proof, Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile

@@ -13,7 +13,8 @@ from incentive_engine.config import Policy
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.data.scores import read_scores
 from incentive_engine.insight.planner.warm_plan import WarmPlan
-from incentive_engine.insight.value.gain import ValuedTrial, read_valuation
+from incentive_engine.insight.value.gain import read_valuation
+from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.pipeline.campaign import campaign_inputs
 from incentive_engine.pipeline.inputs import Inputs, given_inputs
 from incentive_engine.pipeline.quality import read_quality
