@@ -19,6 +19,9 @@ Matrix = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating[Any]]
 """Of float32 or float64."""
 
+USER_ID: Final = "user_id"
+"""The column of every table that says whose a row is."""
+
 CONTROL: Final = "control"
 """The arm of a trial that got no offer."""
 

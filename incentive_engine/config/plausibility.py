@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit, Policy
@@ -15,6 +14,7 @@ from incentive_engine.domain import (
     OUTCOMES,
     SPEND,
 )
+from incentive_engine.errors import near_name
 from incentive_engine.language import Message, Text, say
 
 
@@ -51,8 +51,8 @@ def _doubts(policy: Policy) -> Iterator[Message]:
 
 def _unknown(measure: str, place: str) -> Message:
     measures = _known()
-    if near := get_close_matches(measure, measures, n=1):
-        return say("doubt.unknown_near", place=place, measure=measure, near=near[0])
+    if near := near_name(measure, measures):
+        return say("doubt.unknown_near", place=place, measure=measure, near=near)
     return say("doubt.unknown", place=place, measure=measure, known=", ".join(measures))
 
 

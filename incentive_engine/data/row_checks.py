@@ -24,8 +24,7 @@ from incentive_engine.data.tables.arrow import (
     numbers,
     whole,
 )
-from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.domain import BoolArray, IntArray
+from incentive_engine.domain import USER_ID, BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import Message, Text, say
 

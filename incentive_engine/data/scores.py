@@ -29,7 +29,6 @@ from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.scratch import let_go
 from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import (
@@ -39,6 +38,7 @@ from incentive_engine.domain import (
     ISSUED,
     MICROS,
     OFFER_MEASURES,
+    USER_ID,
     BoolArray,
     score_column,
     to_micros,

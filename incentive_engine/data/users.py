@@ -22,10 +22,9 @@ from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.campaigns import TrialColumn
-from incentive_engine.domain import OUTCOMES, IntArray
+from incentive_engine.domain import OUTCOMES, USER_ID, IntArray
 from incentive_engine.errors import DataError, Fault
 
 RESERVED: Final = frozenset({USER_ID, *TrialColumn, *OUTCOMES})

@@ -13,7 +13,7 @@ from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.arrow import is_number, numbers
-from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.stats.holdout_effect import filled

@@ -15,9 +15,9 @@ from incentive_engine.config import Policy
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import read_table
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.outcomes import offer_places
 from incentive_engine.data.trials.trial import Trial
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.insight.evaluation.summary import thousand
 from incentive_engine.language import Code, Text, language, say

@@ -15,7 +15,7 @@ from incentive_engine.config import Policy
 from incentive_engine.config.history import EventLog, Moments
 from incentive_engine.data.sources import Source
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.computing.finish import Values

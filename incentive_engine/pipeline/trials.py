@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from incentive_engine.config.inputs import Data
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.step_cache import StepCache
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.types import common_type
 from incentive_engine.data.trials.campaigns import TrialColumn
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 

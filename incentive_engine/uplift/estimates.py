@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.domain import (
     CONVERSION,
     COST,
     MICROS,
     SPEND,
+    USER_ID,
     FloatArray,
     IntArray,
     score_column,

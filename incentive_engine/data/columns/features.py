@@ -14,8 +14,8 @@ from incentive_engine.data.columns.attributes import missing_attributes, reserve
 from incentive_engine.data.columns.dates import with_dates
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, near_column
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.users import RESERVED, UserFile
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say
 

@@ -23,7 +23,8 @@ from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetPart
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
-from incentive_engine.data.tables.formats import USER_ID, is_csv, is_gzip
+from incentive_engine.data.tables.formats import is_csv, is_gzip
+from incentive_engine.domain import USER_ID
 
 __all__ = [
     "ParquetPart",

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from incentive_engine.data import memory
-from incentive_engine.data.tables.formats import USER_ID
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 

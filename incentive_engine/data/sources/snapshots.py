@@ -20,8 +20,9 @@ from incentive_engine.data.sources.csv_files import LARGEST_CSV, csv_columns, re
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.step_cache import Step, StepCache
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.formats import USER_ID, is_gzip
+from incentive_engine.data.tables.formats import is_gzip
 from incentive_engine.data.tables.types import refuse_repeated
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 
 

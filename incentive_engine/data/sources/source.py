@@ -16,8 +16,8 @@ from incentive_engine.data import memory
 from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.types import names_zone, plain_table, refuse_nested
+from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 

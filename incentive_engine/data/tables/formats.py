@@ -1,11 +1,8 @@
-"""How tables are told by their names, and what stands in every one of them."""
+"""How tables are told by their names."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
-
-USER_ID: Final = "user_id"
 
 
 def is_parquet(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +14,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import RowChecks, counted
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import CONTROL
-from incentive_engine.errors import Fault
+from incentive_engine.errors import Fault, near_name
 from incentive_engine.language import say
 
 
@@ -93,9 +92,8 @@ def _check_spelling(ignored: Mapping[str, int], known: tuple[str, ...], checks: 
 
 
 def _empty_arm(name: str, ignored: Mapping[str, int], where: str) -> Fault:
-    near = get_close_matches(name, ignored, n=1)
-    if near:
-        remedy = say("is `{near}` meant?", near=near[0])
+    if near := near_name(name, ignored):
+        remedy = say("is `{near}` meant?", near=near)
     else:
         remedy = say("drop it from the policy, or test it first")
         if name == CONTROL:

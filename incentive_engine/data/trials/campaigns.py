@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data.row_checks import RowChecks
-from incentive_engine.data.tables.formats import USER_ID
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import USER_ID, BoolArray
 from incentive_engine.language import say
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.arrow import is_missing, whole
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import (
     CONTROL,
@@ -24,6 +23,7 @@ from incentive_engine.domain import (
     COST,
     OUTCOMES,
     SPEND,
+    USER_ID,
     BoolArray,
     FloatArray,
     IntArray,

@@ -20,13 +20,12 @@ from incentive_engine.data.columns.features import joined_features
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import Source, as_source
 from incentive_engine.data.tables.any_frame import arrow_table
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.arms import read_arms
 from incentive_engine.data.trials.campaigns import Campaigns, TrialColumn, read_campaigns
 from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.users import UserFile
-from incentive_engine.domain import OUTCOMES, BoolArray, FloatArray
+from incentive_engine.domain import OUTCOMES, USER_ID, BoolArray, FloatArray
 from incentive_engine.errors import DataError
 from incentive_engine.language import Message, say
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
-from incentive_engine.errors import ConfigError, DataError, Fault
+from incentive_engine.errors import ConfigError, DataError, Fault, near_name
 from incentive_engine.language import Text, say
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.clock import moment_text
@@ -78,9 +77,8 @@ def named(findings: Sequence[Finding], key: str, actions: Sequence[Action]) -> F
     keys = [finding.key for finding in findings]
     if key in keys:
         return findings[keys.index(key)]
-    near = difflib.get_close_matches(key, keys, n=1)
     expected: Text = ", ".join(keys[:5]) or "nothing is found"
-    if near:
-        expected = say("did you mean `{name}`?", name=near[0])
+    if near := near_name(key, keys):
+        expected = say("did you mean `{name}`?", name=near)
     what = say("`{name}` is no finding of now", name=key)
     raise DataError(Fault("--accept, --decline", what, expected, "look again"))

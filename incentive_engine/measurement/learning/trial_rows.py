@@ -14,12 +14,11 @@ from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import Source, open_source
 from incentive_engine.data.tables.any_frame import arrow_table
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.outcomes import Outcomes, outcomes_of
 from incentive_engine.data.users import RESERVED
-from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, IntArray
+from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, USER_ID, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.measurement.learning.randomised_users import (

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.data.tables.formats import USER_ID
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.data.trials.exploring import explored_share, propensity_by_lot
 from incentive_engine.data.trials.holdout import held_shares
@@ -20,6 +19,7 @@ from incentive_engine.domain import (
     CONVERSION,
     COST,
     SPEND,
+    USER_ID,
     BoolArray,
     ChoiceArray,
     FloatArray,
