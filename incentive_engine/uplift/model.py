@@ -14,7 +14,7 @@ from incentive_engine.data import memory
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
-from incentive_engine.domain import FloatArray, Floats, Matrix
+from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.parallel import side_by_side, together
@@ -23,13 +23,7 @@ from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.averages.ladder import ladders
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
-from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
-from incentive_engine.uplift.nuisance.event_probability import (
-    EventProbability,
-    Likelihoods,
-    fit_chances,
-)
-from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
+from incentive_engine.uplift.nuisance.outcome_models import OutcomeModels, learn_outcomes
 from incentive_engine.uplift.params import FIT, FitParams
 from incentive_engine.uplift.randomisation import Randomisation, shares
 from incentive_engine.uplift.rows import DownsampledRows, TrialRows
@@ -66,93 +60,6 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExpectedOutcomes:
-    """What each model says of n users and k offers.
-
-    Attributes
-    ----------
-    converting, spending
-        Of conversions and of spend.
-    cost : (n, k) float64
-        Of each offer, ≥ 0.
-    """
-
-    converting: Likelihoods
-    spending: SpendOutOfSample
-    cost: FloatArray
-
-    @property
-    def spend_by_arm(self) -> FloatArray:
-        """Expected spend under control (column 0) and each offer, (n, 1 + k)."""
-        return (self.spending.buying or self.converting).by_arm * self.spending.amount
-
-    @property
-    def spend(self) -> FloatArray:
-        """What each offer adds to spend, (n, k)."""
-        by_arm = self.spend_by_arm
-        return np.asarray(by_arm[:, 1:] - by_arm[:, :1])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Models:
-    """The three things that are learned.
-
-    Attributes
-    ----------
-    converting
-        Chance of conversion per arm.
-    spending
-        Spend per arm.
-    costing
-        Cost per offer.
-    """
-
-    converting: EventProbability
-    spending: SpendModel
-    costing: CostModel
-
-    def estimate(
-        self,
-        matrix: Matrix,
-        phi: Floats,
-        share: FloatArray,
-        offers: tuple[str, ...],
-    ) -> Estimates:
-        """Return estimates for users that no model has seen."""
-        return self.combine(phi, offers, self.expect(matrix, phi, share))
-
-    def expect(self, matrix: Matrix, phi: Floats, share: FloatArray) -> ExpectedOutcomes:
-        """Return what each model says of users that none has seen."""
-        converting = self.converting.predict(matrix, phi, share, folds=None)
-        buying = None
-        if self.spending.buying is not None:
-            buying = self.spending.buying.predict(matrix, phi, share, folds=None)
-        return ExpectedOutcomes(
-            converting=converting,
-            spending=SpendOutOfSample(
-                buying=buying, amount=self.spending.amount(matrix, folds=None)
-            ),
-            cost=self.costing.predict(matrix, converting.by_arm[:, 1:], folds=None),
-        )
-
-    def combine(
-        self, phi: Floats, offers: tuple[str, ...], outcomes: ExpectedOutcomes
-    ) -> Estimates:
-        """Return estimates by what each model says of the same n users."""
-        control = np.full(len(phi), self.costing.control)
-        return Estimates(
-            offers=offers,
-            conversion=outcomes.converting.effect,
-            spend=outcomes.spend,
-            cost=outcomes.cost,
-            conversion_se=self.converting.effects.standard_error(phi),
-            conversion_by_arm=outcomes.converting.by_arm,
-            spend_by_arm=outcomes.spend_by_arm,
-            cost_by_arm=np.column_stack([control, outcomes.cost]),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EffectModel:
     """What each offer changes for each user.
 
@@ -174,7 +81,7 @@ class EffectModel:
     encoder: Encoder
     basis: Basis
     odds: FloatArray
-    models: Models
+    models: OutcomeModels
     out_of_fold: OutOfFold
 
     def save(self, directory: Path) -> None:
@@ -219,7 +126,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     lottery = even_lottery(trial, policy.eligibility)
     encoder = learn_encoder(trial.features[learnable(trial.features, policy.features)])
     basis, rows = _encode(trial, encoder, lottery, seed=seed, params=params)
-    models, outcomes = _learn(rows, trial, ladders(policy.offers), seed=seed)
+    models, outcomes = learn_outcomes(rows, trial, ladders(policy.offers), seed=seed)
     return EffectModel(
         facts=Facts(
             trial=trial_digest(trial),
@@ -268,37 +175,6 @@ def _encode(
         campaign=None if trial.campaigns is None else trial.campaigns.code,
         params=params,
     )
-
-
-def _learn(
-    rows: TrialRows, trial: Trial, rungs: tuple[tuple[int, ...], ...], *, seed: int
-) -> tuple[Models, ExpectedOutcomes]:
-    """Return what is learned of conversion, spend and cost, and what it says of rows out of fold.
-
-    Parameters
-    ----------
-    rungs
-        The offers by their ladders, as `ladders` gives them.
-    """
-
-    def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
-        spending = fit_spend(
-            rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
-        )
-        return spending, fit_cost(rows, cost=trial.cost, seed=seed)
-
-    (converting, chances), ((spending, spends), costing) = together(
-        lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
-    )
-    costing, costs = stack_cost(
-        costing,
-        rows,
-        cost=trial.cost,
-        conversion=trial.conversion,
-        converting=chances.by_arm[:, 1:],
-    )
-    models = Models(converting=converting, spending=spending, costing=costing)
-    return models, ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
 
 
 def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from incentive_engine.uplift.effects.prognosis import Prognosis
 from incentive_engine.uplift.effects.stacking import HeterogeneityTest, Stack
 from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.estimates import OutOfFold
-from incentive_engine.uplift.model import EffectModel, Facts, Models
+from incentive_engine.uplift.model import EffectModel, Facts
 from incentive_engine.uplift.model_files import (
     FORMAT,
     check_files,
@@ -37,6 +37,7 @@ from incentive_engine.uplift.model_files import (
 )
 from incentive_engine.uplift.nuisance.cost import CostModel
 from incentive_engine.uplift.nuisance.event_probability import EventProbability
+from incentive_engine.uplift.nuisance.outcome_models import OutcomeModels
 from incentive_engine.uplift.nuisance.spend import SpendModel
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.support import Support
@@ -132,7 +133,7 @@ def _model(content: Mapping[str, Any], directory: Path) -> EffectModel:
         encoder=Encoder.from_json(content["features"]),
         basis=Basis.from_json(content["basis"]),
         odds=np.array(content["odds"]),
-        models=Models(
+        models=OutcomeModels(
             converting=converting,
             spending=SpendModel(
                 buying=buying,
