@@ -34,6 +34,7 @@ import uvloop
 from export.postgres_server import binaries, server
 from incentive_engine.live.ledger.commands import Decided
 from incentive_engine.live.ledger.ledger import Ledger, open_store
+from incentive_engine.live.ledger.stores.change_buffer import digest_of
 from incentive_engine.live.writing.process import WriterProcess
 from incentive_engine.live.writing.wire import Commit
 from live.ledgers import BUDGET, FLOOR, SECOND, START, STOCK, YUAN, reserve, terms
@@ -200,16 +201,21 @@ def fill(place: str, rows: int) -> None:
             "INSERT INTO entries SELECT n, at, n, state, amount, chain "
             "FROM numbers, entries WHERE seq = 1"
         )
-        file.execute(
-            "INSERT INTO requests SELECT k, zeroblob(16), n FROM "
-            "(SELECT randomblob(16) AS k, n FROM numbers) ORDER BY k"
-        )
+        file.execute("INSERT INTO requests SELECT n, randomblob(16), zeroblob(16), n FROM numbers")
+        file.create_function("digest", 1, digest_of, deterministic=True)
+        for index, digests in (
+            ("request_index", "SELECT key, seq FROM requests ORDER BY key"),
+            ("live_index", "SELECT digest(user_id) AS d, seq FROM decisions ORDER BY d"),
+        ):
+            file.execute(f"INSERT OR REPLACE INTO {index} {digests}")
+            file.execute("UPDATE index_marks SET seq = ? WHERE name = ?", (rows, index))
         for statement in named.values():
             file.execute(statement)
         file.execute("UPDATE head SET seq = ?", (rows,))
         file.execute("UPDATE pool SET reserved = reserved * ?", (rows,))
         file.commit()
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.sync()  # what was filled is no part of what is measured
     size, took = Path(place).stat().st_size / 1e9, time.perf_counter() - started
     print(f"{rows:,} decisions written in {took:,.0f} s, {size:.1f} GB")
 

@@ -30,6 +30,7 @@ from incentive_engine.live.ledger.commands import (
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Names, RiskMargin
+from incentive_engine.live.ledger.stores.change_buffer import IndexParams
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.live.ledger.stores.store import Terms, UnavailableError
 
@@ -109,8 +110,11 @@ class World:
     answers: dict[bytes, Answer] = field(default_factory=dict)
     ends: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     number: int = 0
+    waiting: int = 0
 
     def run(self) -> None:
+        # of an index: nothing ever, a little, or all of it
+        self.waiting = self.rng.choice([0, 3, 100_000])
         self.open()
         for _ in range(STEPS):
             self.rng.choice([self.ask, self.ask, self.deliver, self.deliver, self.pass_time])()
@@ -121,7 +125,9 @@ class World:
         check_file(self.path, self.stated)
 
     def open(self) -> None:
-        self.store = FragileStore(self.path, self.stated, secret=SECRET)
+        self.store = FragileStore(
+            self.path, self.stated, secret=SECRET, params=IndexParams(waiting=self.waiting)
+        )
         self.ledger = Ledger(self.store)
 
     def key(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,7 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
     book = ledger(tmp_path / "a")
     name, _ = decided(*book.apply([reserve()], START))
     book.close()
-    later = (*schema.MIGRATIONS, "CREATE TABLE later (x TEXT)")
+    later = (*schema.MIGRATIONS, schema.Migration("CREATE TABLE later (x TEXT)"))
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", later)
         book = ledger(tmp_path / "a")
@@ -221,6 +222,35 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
         DataError, match=f"version {len(later)}, expected at most {len(later) - 1}"
     ):
         ledger(tmp_path / "a")
+
+
+TO_VERSION_3 = """
+CREATE TABLE keyed (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL);
+INSERT INTO keyed SELECT key, digest, entry FROM requests;
+DROP TABLE requests;
+ALTER TABLE keyed RENAME TO requests;
+CREATE UNIQUE INDEX live_user ON decisions (user_id) WHERE state IN ('reserved', 'redeemed');
+DROP TABLE request_index;
+DROP TABLE live_index;
+DROP TABLE index_marks;
+PRAGMA user_version = 3
+"""
+
+
+def test_keys_and_offers_of_an_older_ledger_are_found_in_its_new_indexes(tmp_path: Path) -> None:
+    book, again = ledger(tmp_path / "a"), [reserve("Li"), reserve("Wang"), reserve("Zhao")]
+    answers = book.apply(again, START)
+    ended, _ = decided(answers[1])
+    book.apply([cancel(ended)], START)
+    book.close()
+    with closing(sqlite3.connect(tmp_path / "a")) as file:
+        file.executescript(TO_VERSION_3)
+    book = ledger(tmp_path / "a")
+    assert book.apply(again, START) == answers
+    li, wang = book.apply([reserve("Li"), reserve("Wang")], START)
+    assert decided(li)[0] == decided(answers[0])[0]
+    assert decided(wang)[0] != ended
+    book.close()
 
 
 def test_a_copy_is_made_while_the_ledger_is_written(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from incentive_engine.live.ledger.chain import link
 from incentive_engine.live.ledger.commands import Decided, Find, Refused
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import Decision, LimitState, State
+from incentive_engine.live.ledger.stores import change_buffer
+from incentive_engine.live.ledger.stores.change_buffer import ChangeBuffer, IndexParams
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 
 from .ledgers import START, YUAN, decided, ledger, redeem, reserve, terms
@@ -122,7 +124,22 @@ def redeems_anything(book: Book, command: Any) -> Any:
     return core._remember(book, command.key, command.digest, decision)
 
 
+def forgets_what_waits(
+    database: Any, table: str, params: IndexParams | None = None
+) -> ChangeBuffer:
+    buffer = ChangeBuffer(database, table, params)
+    buffer.mark = 1 << 62
+    return buffer
+
+
+def marks_too_much(buffer: ChangeBuffer, seq: int) -> int:
+    pages = _bring_in(buffer, seq)
+    buffer._database.execute(buffer._note, [seq])
+    return pages
+
+
 _link, _redeem = link, core._redeem
+_bring_in = ChangeBuffer.bring_in
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "caps are not looked at": (core, "_fits", always_fits),
@@ -137,6 +154,8 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "answers leave before the commit": (SQLiteStore, "commit", answers_before_commit),
     "each hash begins anew": (core, "link", breaks_the_chain),
     "any amount is redeemed": (core, "_redeem", redeems_anything),
+    "what waits is forgotten": (change_buffer, "ChangeBuffer", forgets_what_waits),
+    "more is marked than was brought in": (ChangeBuffer, "bring_in", marks_too_much),
 }
 
 

@@ -199,6 +199,9 @@ class Connection:
         with _translated():
             return self._own.executemany(sql, [tuple(row) for row in rows])
 
+    def create_function(self, name: str, values: int, made: Any, *, deterministic: bool) -> None:
+        self._own.create_scalar_function(name, made, values, deterministic=deterministic)
+
     @property
     def in_transaction(self) -> bool:
         return bool(self._own.in_transaction)

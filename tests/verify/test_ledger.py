@@ -150,6 +150,20 @@ CHANGES: dict[str, tuple[str, Change]] = {
         "ledger keys",
         lambda db: db.execute("UPDATE requests SET entry = 100000 WHERE entry = 1"),
     ),
+    "a key that was answered twice": (
+        "ledger keys",
+        lambda db: db.execute(
+            "INSERT INTO requests SELECT 100000, key, digest, entry FROM requests LIMIT 1"
+        ),
+    ),
+    "a key that is not in the index": (
+        "ledger keys",
+        lambda db: db.execute("UPDATE index_marks SET seq = 5 WHERE name = 'request_index'"),
+    ),
+    "an offer that is not in the index": (
+        "ledger users",
+        lambda db: db.execute("UPDATE index_marks SET seq = 9999 WHERE name = 'live_index'"),
+    ),
 }
 
 

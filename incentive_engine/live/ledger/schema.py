@@ -10,13 +10,21 @@ redemptions cost more than was expected.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
+
+class Migration(NamedTuple):
+    """What brings a ledger to its next version: wherever it is, or in a file alone."""
+
+    anywhere: str = ""
+    file: str = ""
+
+
 MIGRATIONS: Final = (
-    """
+    Migration("""
 CREATE TABLE meta (name TEXT PRIMARY KEY, content TEXT NOT NULL);
 CREATE TABLE head (
   only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
@@ -43,19 +51,40 @@ CREATE TABLE entries (
   amount BIGINT, chain BLOB NOT NULL
 );
 CREATE TABLE requests (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL)
-""",
-    """
+"""),
+    Migration("""
 CREATE TABLE actions (
   seq INTEGER PRIMARY KEY, at BIGINT NOT NULL, after BIGINT NOT NULL, key TEXT NOT NULL,
   verb TEXT NOT NULL, name TEXT NOT NULL, change TEXT NOT NULL, chain BLOB NOT NULL
 );
 ALTER TABLE pool ADD COLUMN moved BIGINT
-""",
-    """
+"""),
+    Migration("""
 CREATE TABLE prices (version BIGINT PRIMARY KEY, at BIGINT NOT NULL, content TEXT NOT NULL)
-""",
+"""),
+    # what comes in no order is indexed by `stores.change_buffer`; PostgreSQL sees to it itself
+    Migration(
+        file="""
+CREATE TABLE keyed AS SELECT key, digest, entry FROM requests ORDER BY rowid;
+DROP TABLE requests;
+CREATE TABLE requests (
+  seq INTEGER PRIMARY KEY, key BLOB NOT NULL, digest BLOB NOT NULL, entry BIGINT NOT NULL
+);
+INSERT INTO requests (key, digest, entry) SELECT key, digest, entry FROM keyed ORDER BY rowid;
+DROP TABLE keyed;
+DROP INDEX live_user;
+CREATE TABLE request_index (digest BLOB PRIMARY KEY, seq BIGINT NOT NULL) WITHOUT ROWID;
+INSERT INTO request_index SELECT key, seq FROM requests ORDER BY key;
+CREATE TABLE live_index (digest BLOB PRIMARY KEY, seq BIGINT NOT NULL) WITHOUT ROWID;
+INSERT INTO live_index SELECT digest(user_id) AS digest, seq FROM decisions
+  WHERE state IN ('reserved', 'redeemed') ORDER BY digest;
+CREATE TABLE index_marks (name TEXT PRIMARY KEY, seq BIGINT NOT NULL);
+INSERT INTO index_marks SELECT 'request_index', coalesce(max(seq), 0) FROM requests;
+INSERT INTO index_marks SELECT 'live_index', coalesce(max(seq), 0) FROM head
+"""
+    ),
 )
-"""One script per version; the last is the current one."""
+"""One per version; the last is the current one."""
 
 
 def newest_version() -> int:
@@ -76,7 +105,7 @@ class Query(StrEnum):
     NEWEST_PRICES = "SELECT version, at, content FROM prices ORDER BY version DESC LIMIT 1"
 
 
-def scripts_from(version: int, where: str) -> tuple[str, ...]:
+def scripts_from(version: int, where: str, *, is_file: bool) -> tuple[str, ...]:
     """Return the scripts that bring a ledger of a version up to date; 0 is an empty one.
 
     Raises
@@ -88,4 +117,5 @@ def scripts_from(version: int, where: str) -> tuple[str, ...]:
         what = say("is a ledger of version {version}", version=version)
         expected = say("at most {version}", version=newest)
         raise DataError(Fault(where, what, expected, "use a newer program"))
-    return MIGRATIONS[version:]
+    scripts = [step.file if is_file and step.file else step.anywhere for step in MIGRATIONS]
+    return tuple(script for script in scripts[version:] if script)

@@ -177,6 +177,51 @@ def _caps_of(change: str) -> list[tuple[str, object]]:
     raise ValueError(say("`{change}` is no change", change=change))
 
 
+def lookup_checks(database: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 - either library's
+    """Yield the checks of what a ledger looks up: which one, what is wrong, and what counts it."""
+    yield (
+        "ledger keys",
+        "{number} keys have no entry",
+        "SELECT count(*) FROM requests WHERE entry NOT IN (SELECT seq FROM entries)",
+    )
+    yield (
+        "ledger keys",
+        "{number} keys were answered twice",
+        "SELECT count(*) - count(DISTINCT key) FROM requests",
+    )
+    # a server keeps its indexes itself; files of before have the same
+    if not isinstance(database, sqlite3.Connection):
+        return
+    marks = "SELECT name FROM sqlite_master WHERE name = 'index_marks'"
+    if database.execute(marks).fetchone() is None:
+        return
+    database.create_function("digest", 1, _digest)
+    # up to its mark an index is said to be complete
+    yield (
+        "ledger keys",
+        "{number} keys are not found where they are looked up",
+        (
+            "SELECT count(*) FROM requests r LEFT JOIN request_index i ON i.digest = r.key "
+            "WHERE r.seq <= (SELECT seq FROM index_marks WHERE name = 'request_index') "
+            "AND i.seq IS NOT r.seq"
+        ),
+    )
+    yield (
+        "ledger users",
+        "{number} offers are not found where they are looked up",
+        (
+            "SELECT count(*) FROM decisions d "
+            "LEFT JOIN live_index i ON i.digest = digest(d.user_id) "
+            "WHERE d.last <= (SELECT seq FROM index_marks WHERE name = 'live_index') "
+            "AND (d.state IN ('reserved', 'redeemed')) IS NOT (i.seq IS d.seq)"
+        ),
+    )
+
+
+def _digest(user_id: str) -> bytes:
+    return hashlib.blake2b(user_id.encode(), digest_size=16).digest()
+
+
 def damage() -> tuple[type[Exception], ...]:
     """Return what a ledger raises that is none, or lacks a table, or holds other types."""
     if "psycopg" not in sys.modules:  # loaded by who reads from a server

@@ -28,6 +28,7 @@ from incentive_engine.verify.ledgers.entries import (
     damage,
     in_order,
     linked,
+    lookup_checks,
     moved_caps,
     opened,
 )
@@ -72,7 +73,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
         "ledger eligibility": "no offer went to who may not have it",
         "ledger offers": "each offer costs, and counts, what the run's scores say",
         "ledger caps": "no reservation passed a cap, and the sums are those of the entries",
-        "ledger keys": "each key was answered by an entry",
+        "ledger keys": "each key was answered by one entry, and is found where it is looked up",
         "ledger actions": "what was answered to findings is whole, and named",
     }
     findings = {name: CheckFindings(name, what) for name, what in promises.items()}
@@ -121,9 +122,9 @@ def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) ->
             )
         )
     _check_sums(books, pool, findings["ledger caps"])
-    lost = "SELECT count(*) FROM requests WHERE entry NOT IN (SELECT seq FROM entries)"
-    if number := next(rows(lost))[0]:
-        findings["ledger keys"].add(say("{number} keys have no entry", number=number))
+    for check, what, counted in lookup_checks(database):
+        if number := next(rows(counted))[0]:
+            findings[check].add(say(what, number=number))
 
 
 def _secret(

@@ -69,11 +69,9 @@ class LogKeeper:
         # SQLite's own checkpoint would come in the middle of a commit, which then waits for it
         database.execute("PRAGMA wal_autocheckpoint = 0")
 
-    def count(self, entries: int) -> None:
-        """Note how many entries a commit has logged."""
-        # pages that any commit changes, and those of one entry with its indexes
-        always, each = 8, 3
-        self._since += always + each * entries
+    def count(self, pages: int) -> None:
+        """Note about how many pages a commit has logged."""
+        self._since += pages
 
     def tend(self) -> None:
         """Begin a round, or end one, where it is time for it; between two transactions.

@@ -95,7 +95,7 @@ class PostgresStore:
         if not is_new:
             row = db.execute("SELECT content FROM meta WHERE name = 'version'").fetchone()
             version = int(row[0])
-        for script in scripts_from(version, self.where):
+        for script in scripts_from(version, self.where, is_file=False):
             # what the tables of a file are called in PostgreSQL
             for old, new in (
                 ("BLOB", "BYTEA"),

@@ -34,6 +34,13 @@ from incentive_engine.live.ledger.schema import (
     newest_version,
     scripts_from,
 )
+from incentive_engine.live.ledger.stores.change_buffer import (
+    ChangeBuffer,
+    Indexes,
+    IndexParams,
+    digest_of,
+    in_pieces,
+)
 from incentive_engine.live.ledger.stores.log_keeper import LogKeeper
 from incentive_engine.live.ledger.stores.store import (
     HeldError,
@@ -52,40 +59,38 @@ from incentive_engine.live.ledger.stores.store import (
 class SQLiteStore:
     """The writing side of a ledger in a file."""
 
-    AT_ONCE: ClassVar = 32
-    """Values that one statement looks up."""
-    ANY_OF: ClassVar = f"({', '.join('?' * AT_ONCE)})"
+    ANY_OF: ClassVar = f"({', '.join('?' * ChangeBuffer.AT_ONCE)})"
     DECIDED: ClassVar = Decision.columns()
     ANSWERED: ClassVar = (
         "SELECT r.key, r.digest, e.seq, e.at, e.decision, e.state, e.amount, e.chain "  # noqa: S608 - marks
-        f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.key IN {ANY_OF}"
+        f"FROM requests r JOIN entries e ON e.seq = r.entry WHERE r.seq IN {ANY_OF}"
     )
-    LIVE_OF: ClassVar = (
-        f"SELECT {DECIDED} FROM decisions "  # noqa: S608 - columns of ours
-        f"WHERE user_id IN {ANY_OF} AND state IN ('reserved', 'redeemed')"
-    )
-    BY_SEQ: ClassVar = f"SELECT {DECIDED} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - likewise
+    BY_SEQ: ClassVar = f"SELECT {DECIDED} FROM decisions WHERE seq IN {ANY_OF}"  # noqa: S608 - columns of ours
     RUN_OUT: ClassVar = (
         f"SELECT {DECIDED} FROM decisions WHERE state = 'reserved' "  # noqa: S608 - likewise
         f"AND expires_at <= ? ORDER BY expires_at LIMIT {Needs.MOST_DUE}"
     )
 
-    def __init__(self, path: Path, terms: Terms, *, secret: bytes) -> None:
+    def __init__(
+        self, path: Path, terms: Terms, *, secret: bytes, params: IndexParams | None = None
+    ) -> None:
         """Open a file for a run, made where it is missing.
 
         Parameters
         ----------
         secret
             Of a new ledger: what the ids of its decisions are made with.
+        params
+            How much of its indexes waits in memory; None as the program does.
 
         Raises
         ------
         DataError
             When another process holds it, or it is no ledger, or one of another run.
         """
-        self.path = path
+        self.path, self._params = path, params
         # what the last transaction left: nobody else writes, so it need not be read again
-        self._kept: tuple[Head, list[LimitState]] | None = None
+        self._kept: tuple[Head, list[LimitState], Indexes] | None = None
         self._lock = _held(path)
         with ExitStack() as opened:
             opened.callback(os.close, self._lock)
@@ -94,6 +99,7 @@ class SQLiteStore:
             self._prepare(terms, secret)
             with _told(path):
                 self._log = LogKeeper(path, self._db)
+                self._kept = self._read()
             opened.pop_all()
 
     def _prepare(self, terms: Terms, secret: bytes) -> None:
@@ -101,7 +107,7 @@ class SQLiteStore:
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise DataError(Fault(str(self.path), "is no ledger", "a new or a ledger's file"))
-            for script in scripts_from(version, str(self.path)):
+            for script in scripts_from(version, str(self.path), is_file=True):
                 for statement in script.split(";"):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {newest_version()}")
@@ -130,7 +136,7 @@ class SQLiteStore:
         execute = self._db.execute
         # takes the lock for writing at once, where a plain BEGIN would take it at the first change
         execute("BEGIN IMMEDIATE")
-        head, pool = self._kept or self._read()
+        head, pool, self._indexes = self._kept or self._read()
         # until the commit is through, what is kept is not known to be what the file has
         self._kept = None
         book = Book(names=self.names, head=head, pool=pool)
@@ -138,12 +144,11 @@ class SQLiteStore:
             book.prices = Published._make(newest)
         if needs.actions:
             book.actions = [Action._make(row) for row in execute(Query.ACTIONS)]
-        for key, digest, *entry in self._all(self.ANSWERED, needs.keys):
+        for key, digest, *entry in self._all(self.ANSWERED, self._indexes.requests_of(needs.keys)):
             book.requests[key] = Request(digest, entry[0])
             book.answers[entry[0]] = Entry._make(entry)
             needs.decisions.add(entry[2])
-        for row in self._all(self.LIVE_OF, needs.users):
-            book.add(decision_of(row))
+        needs.decisions.update(self._indexes.decisions_of(needs.users))
         for row in execute(self.RUN_OUT, (max(now, head.at),)).fetchall():
             book.add(decision_of(row))
             book.due.append(row[0])
@@ -152,19 +157,13 @@ class SQLiteStore:
             book.add(decision_of(row))
         return book
 
-    def _read(self) -> tuple[Head, list[LimitState]]:
+    def _read(self) -> tuple[Head, list[LimitState], Indexes]:
         seq, at, chain = self._db.execute("SELECT seq, at, chain FROM head").fetchone()
-        return Head(seq=seq, at=at, chain=chain), [
-            limit_of(row) for row in self._db.execute(Query.POOL)
-        ]
+        pool = [limit_of(row) for row in self._db.execute(Query.POOL)]
+        return Head(seq=seq, at=at, chain=chain), pool, Indexes(self._db, self._params)
 
-    def _all(self, query: str, keys: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of many keys, some of which are asked for at once."""
-        remaining = list(keys)
-        while remaining:
-            some, remaining = remaining[: self.AT_ONCE], remaining[self.AT_ONCE :]
-            # always as many question marks, so that the statement is prepared once
-            yield from self._db.execute(query, some + [None] * (self.AT_ONCE - len(some)))
+    def _all(self, query: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        return in_pieces(self._db, query, values, ChangeBuffer.AT_ONCE)
 
     def commit(self, book: Book) -> None:
         """Write what a batch changed, and wait until the disk has it.
@@ -176,12 +175,12 @@ class SQLiteStore:
         """
         with _told(self.path):
             if book.is_changed:
-                self._write(book)
-                self._log.count(len(book.entries))
+                self._log.count(self._write(book))
             self._db.execute("COMMIT")
-        self._kept = book.head, book.pool
+        self._kept = book.head, book.pool, self._indexes
 
-    def _write(self, book: Book) -> None:
+    def _write(self, book: Book) -> int:
+        """Write what a batch changed; return about how many pages that are."""
         many, head, marks = self._db.executemany, book.head, _marks
         # what ended goes first: a user whose offer ran out may have a new one in the same batch
         ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
@@ -192,8 +191,7 @@ class SQLiteStore:
         opened = [decision_row(book.decisions[seq]) for seq in book.opened]
         many(f"INSERT INTO decisions VALUES ({marks(15)})", opened)  # noqa: S608 - question marks
         many(f"INSERT INTO entries VALUES ({marks(6)})", book.entries)  # noqa: S608 - likewise
-        keyed = [(key, request.digest, request.entry) for key, request in book.keyed.items()]
-        many("INSERT INTO requests VALUES (?, ?, ?)", keyed)
+        many(f"INSERT INTO requests VALUES ({marks(4)})", self._indexes.numbered(book))  # noqa: S608 - likewise
         many("INSERT INTO prices VALUES (?, ?, ?)", book.published)
         many(
             "UPDATE pool SET reserved = ?, settled = ?, overdraft = ?, variance = ?, moved = ? "
@@ -204,6 +202,8 @@ class SQLiteStore:
         self._db.execute(
             "UPDATE head SET seq = ?, at = ?, chain = ?", (head.seq, head.at, head.chain)
         )
+        # the ends of tables, of which a page takes eight rows; two of each older decision
+        return 8 + len(book.entries) // 8 + 2 * len(ended) + self._indexes.follow(book)
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
@@ -275,6 +275,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA cache_size = -65536")
+        database.create_function("digest", 1, digest_of, deterministic=True)
         opened.pop_all()
         return database
 
