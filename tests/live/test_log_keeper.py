@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -163,5 +165,38 @@ def test_a_rest_brings_in_what_a_round_has_left(place: Path) -> None:
     before = age(place)
     names += decide(ledger, 1)
     assert age(place) != before
+    ledger.close()
+    expect_whole(place, names)
+
+
+def test_a_log_has_its_length_before_it_is_written_and_ends_where_it_was(
+    place: Path, tmp_path: Path
+) -> None:
+    ledger, _ = opened(place)
+    names = decide(ledger, 3)
+    ledger.store.announce("somewhere")
+    length = place.with_name("ledger-wal").stat().st_size
+    assert length >= LogParams().longest * 4096
+    names += decide(ledger, 3)
+    assert place.with_name("ledger-wal").stat().st_size == length
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in ("ledger", "ledger-wal"):
+        shutil.copy(tmp_path / name, killed / name)
+    ledger.close()
+    expect_whole(killed / "ledger", names)
+
+
+def test_a_log_for_which_there_is_no_room_grows_as_it_is_written(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ledger, _ = opened(place)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        ledger.store.announce("somewhere")
+    names = decide(ledger, 3)
     ledger.close()
     expect_whole(place, names)

@@ -13,6 +13,7 @@ is not read any more, and could begin again all the same: a round begins only af
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -99,6 +100,23 @@ class LogKeeper:
             self._end(self._round)
         _checkpoint(self._database)
         self._since, self._due = 0, self._pages
+
+    def lengthen(self) -> None:
+        """Make the log as long as it will come to be.
+
+        A commit that makes a file longer waits for the file system's journal, and with it for what
+        other programs have just written. SQLite ends a log at the first page that is none of it.
+        """
+        megabyte = bytes(1 << 20)
+        # a log for which there is no room grows as it is written, as long as it can
+        with (
+            contextlib.suppress(OSError),
+            self._path.with_name(f"{self._path.name}-wal").open("ab") as log,
+        ):
+            while log.tell() < self._params.longest * 4096:
+                log.write(megabyte)
+            log.flush()
+            os.fsync(log.fileno())
 
     def close(self) -> None:
         """Let the thread end its round, and close all connections."""

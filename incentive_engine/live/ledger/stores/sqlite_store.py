@@ -211,7 +211,8 @@ class SQLiteStore:
             self._db.execute("ROLLBACK")
 
     def announce(self, socket: str) -> None:
-        """Note where the process that holds the file can be asked."""
+        """Note where the process that holds the file can be asked, and get ready for many."""
+        self._log.lengthen()
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, socket.encode(), 0)
 
