@@ -58,14 +58,14 @@ class ChangeBuffer:
         self._database, self._params = database, params or IndexParams()
         self._waiting: list[dict[bytes, int | None]] = [{} for _ in range(self.RANGES)]
         self._count = 0
-        marks = "SELECT seq FROM index_marks WHERE name = ?"
-        (self.mark,) = database.execute(marks, [table]).fetchone()
+        marked = "SELECT seq FROM index_marks WHERE name = ?"
+        (self.mark,) = database.execute(marked, [table]).fetchone()
         # of each range, the number up to which it has been brought in; first the one whose turn
         # comes next, and which therefore has the lowest
         self._marks = deque([self.mark] * self.RANGES)
         self._next = 0
-        marks = ", ".join("?" * self.AT_ONCE)
-        self._find = f"SELECT digest, seq FROM {table} WHERE digest IN ({marks})"  # noqa: S608 - a table of ours
+        any_of = ", ".join("?" * self.AT_ONCE)
+        self._find = f"SELECT seq FROM {table} WHERE digest IN ({any_of})"  # noqa: S608 - a table of ours
         self._put = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608 - likewise
         self._remove = f"DELETE FROM {table} WHERE digest = ?"  # noqa: S608 - likewise
         self._note = f"UPDATE index_marks SET seq = ? WHERE name = '{table}'"  # noqa: S608 - likewise
@@ -84,14 +84,14 @@ class ChangeBuffer:
         sqlite3.OperationalError
             When the disk fails.
         """
-        unknown = []
+        others = []
         for digest in digests:
-            seq = self._waiting[_range_of(digest)].get(digest, -1)
-            if seq == -1:
-                unknown.append(digest)
-            elif seq is not None:
+            changes = self._waiting[_range_of(digest)]
+            if digest not in changes:
+                others.append(digest)
+            elif (seq := changes[digest]) is not None:
                 yield seq
-        for _, seq in in_pieces(self._database, self._find, unknown, self.AT_ONCE):
+        for (seq,) in in_pieces(self._database, self._find, others, self.AT_ONCE):
             yield seq
 
     def bring_in(self, seq: int) -> int:
