@@ -18,7 +18,7 @@ from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.language import Code, Message, Text, language, say
 from incentive_engine.language.terminal_text import aligned
-from incentive_engine.stats.power import SIGNIFICANCE, detectable_effect, power_of
+from incentive_engine.stats.power import POWER, detectable_effect, power_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Power:
 
     def to_json(self) -> str:
         """Return the figures for programs."""
-        content = {"significance": SIGNIFICANCE, **asdict(self)}
+        content = {"significance": POWER.significance, **asdict(self)}
         for row in (*content["holdouts"], *content["trials"]):
             if math.isinf(row["detectable"]):
                 row["detectable"] = None
@@ -93,7 +93,7 @@ class Power:
     def to_text(self, lang: Code = "en") -> str:
         """Return the figures for people."""
         t = language(lang)
-        head = say("power.head", users=self.users, base=self.base, significance=SIGNIFICANCE)
+        head = say("power.head", users=self.users, base=self.base, significance=POWER.significance)
         holdout_columns = ("holdout", "users", "shows", "effect", "power", "not_won")
         holdouts: list[tuple[Text, ...]] = [
             tuple(say(f"power.{name}") for name in holdout_columns),

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
-SIGNIFICANCE: Final = 0.05
-"""Of a two-sided test."""
-POWER: Final = 0.8
+from incentive_engine.knobs import Knobs, knob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerParams(Knobs):
+    """How surely an effect is to be found, and how rarely none is taken for one."""
+
+    significance: float = knob(0.05, 1e-6, 0.5)
+    """α of a two-sided test. Lower asks for more rows, and finds fewer effects that are none."""
+    power: float = knob(0.8, 0.5, 0.9999)
+    """1 − β, the probability to find an effect. Higher asks for more rows."""
+
+
+POWER: Final = PowerParams()
+"""What the program plans with."""
 
 
 def detectable_effect(
-    base: float, treated: float, control: float, *, power: float = POWER
+    base: float, treated: float, control: float, *, power: float = POWER.power
 ) -> float:
     """Return the smallest rise of a conversion rate that a two-sided test at 5 % finds.
 
@@ -68,7 +81,7 @@ def power_of(base: float, effect: float, treated: float, control: float) -> floa
     if with_effect <= 0:
         return 0.0
     normal = NormalDist()
-    needed = normal.inv_cdf(1 - SIGNIFICANCE / 2) * without
+    needed = normal.inv_cdf(1 - POWER.significance / 2) * without
     return normal.cdf((abs(effect) - needed) / with_effect)
 
 
@@ -76,7 +89,9 @@ def _surplus(effect: float, base: float, treated: float, control: float, power: 
     """Return by how much an effect exceeds what is needed to find it."""
     normal = NormalDist()
     without, with_effect = _errors(effect, base, treated, control)
-    needed = normal.inv_cdf(1 - SIGNIFICANCE / 2) * without + normal.inv_cdf(power) * with_effect
+    needed = (
+        normal.inv_cdf(1 - POWER.significance / 2) * without + normal.inv_cdf(power) * with_effect
+    )
     return float(effect - needed)
 
 

@@ -15,30 +15,23 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
+from incentive_engine.knobs import Knobs, knob
 from incentive_engine.stats.power import POWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GainTest:
-    """How a running campaign's gain is tested.
+class GainTest(Knobs):
+    """How a running campaign's gain is tested."""
 
-    Attributes
-    ----------
-    error
-        The chance that a campaign that goes to plan ever looks as if it fell short of its gain.
-    by_prices
-        Part of it for comparisons of those who get an offer at the plan's prices; the rest is for
-        comparisons of all users, where other prices decided.
-    least_held
-        Users of the holdout, with outcomes, from whom on a difference of means is nearly normal.
-    settled_hours
-        After a decision, from which on the user's outcome counts, on both sides alike.
-    """
-
-    error: float = 0.015
-    by_prices: float = 2 / 3
-    least_held: int = 200
-    settled_hours: float = 2.0
+    error: float = knob(0.015, 1e-6, 0.5)
+    """The chance that a campaign that goes to plan ever looks as if it fell short of its gain."""
+    by_prices: float = knob(2 / 3, 0.0, 1.0)
+    """Part of it for comparisons of those who get an offer at the plan's prices; the rest is for
+    comparisons of all users, where other prices decided."""
+    least_held: int = knob(200, 2, 10**9)
+    """Users of the holdout, with outcomes, from whom on a difference of means is nearly normal."""
+    settled_hours: float = knob(2.0, 0.0, 8_760.0)
+    """After a decision, from which on the user's outcome counts, on both sides alike."""
 
     @property
     def error_by_prices(self) -> float:
@@ -159,7 +152,7 @@ def noticing(
             first, 1.0, lambda x: _is_noticed(low - gain, error / math.sqrt(x), reach, alpha)
         )
 
-    short = needed(error, reach=reach, alpha=alpha) + NormalDist().inv_cdf(POWER) * error
+    short = needed(error, reach=reach, alpha=alpha) + NormalDist().inv_cdf(POWER.power) * error
     least = (value - low + short) / value if value > 0 else math.inf
     return Noticing(
         nothing=noticed_after(0.0),
@@ -194,5 +187,5 @@ def bet(value: float, low: float) -> float:
 
 
 def _is_noticed(shortfall: float, error: float, reach: float, alpha: float) -> bool:
-    surely = shortfall - NormalDist().inv_cdf(POWER) * error
+    surely = shortfall - NormalDist().inv_cdf(POWER.power) * error
     return surely > 0 and log_evidence(surely, error=error, reach=reach) >= -math.log(alpha)
