@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def trials_of(data: Data, *, cache: StepCache | None = None) -> Source | None:
     """Return the trial of a policy; of several, one table of the outcomes and features of all.
 
-    What says how a row was drawn (`DRAWN`) is kept where a table has it, and is null elsewhere. A
+    What says how a row was drawn is kept where a table has it, and is null elsewhere. A
     table without a column `campaign` is a campaign by the name of its file; of several that are
     called alike, the second is numbered 2.
 

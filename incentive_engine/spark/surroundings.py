@@ -90,7 +90,7 @@ def check_master(master: str) -> None:
     Raises
     ------
     SetupError
-        When none of its addresses answers within `ANSWER` seconds.
+        When none of its addresses answers within ten seconds.
     """
     if not master.startswith("spark://"):
         return

@@ -71,7 +71,7 @@ def draw_population(
     # standard normal quantiles: about 20 % are silver, about 6 % are 88VIP
     tier_cuts = (0.643, 1.555)
     tier = np.searchsorted(tier_cuts, standing - 0.5 * lapsed)
-    # median basket of each tier, CNY; with `ORDERS` members spend nine times as much as others
+    # median basket of each tier, CNY; with their orders members spend nine times as much as others
     basket = np.array([300.0, 330.0, 410.0])[tier] * np.exp(
         0.35 * wealth + 0.25 * rng.standard_normal(n)
     )

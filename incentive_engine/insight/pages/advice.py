@@ -5,12 +5,12 @@ The rules, the first that applies:
 1. A plan that breaks a limit is not to be used, and one that reaches nobody changes nothing.
 2. A trial whose arms are not alike, or whose features know the outcome, supports no plan.
 3. A gain whose 95 % interval lies below zero is none; nor is a loss at the policy's margin a gain.
-4. A simpler way that beats the plan by `SURE` standard errors, within the same limits and by the
+4. A simpler way that beats the plan by three standard errors, within the same limits and by the
    trial, is to be preferred. With two ways to compare, chance says so once in 370 plans.
 5. A gain, or a profit, whose interval holds zero is not proven.
 6. Money that brings little is to be saved. With a margin, that is what the scores say costs more
-   than it earns; without one, what brings less than `THIN` of what the money brings on average,
-   where that is at least `WORTH_SAVING` of the budget.
+   than it earns; without one, what brings less than a third of what the money brings on average,
+   where that is at least a tenth of the budget.
 7. Otherwise the plan is to be run.
 """
 

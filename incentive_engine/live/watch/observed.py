@@ -122,7 +122,7 @@ def observed(
     offers: Sequence[str],
     rows_of: Callable[[pa.Array], IntArray],
 ) -> Observed:
-    """Return rows of `DECISIONS` as columns."""
+    """Return what a ledger decided, row by row in the order of its query, as columns."""
     place, states = {offer: index for index, offer in enumerate(offers)}, tuple(State)
     seen: set[str] = set()
     firsts: list[bool] = []

@@ -152,7 +152,7 @@ def _solved(problem: Problem, policy: Policy) -> Allocation:
 
 
 def _one_user(problem: Problem, budget: float) -> float:
-    """Return `USERS_WORTH` as a share of what a greedy plan within the budget is worth."""
+    """Return one user's worth as a share of that of a greedy plan within the budget."""
     best = problem.value.argmax(axis=0)
     users = np.flatnonzero(problem.value[best, np.arange(problem.n_users)] > 0)
     worth = problem.value[best[users], users].astype(np.float64)

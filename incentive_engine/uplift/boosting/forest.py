@@ -42,7 +42,7 @@ class Forest:
     table : (splits,) int64
         Of a category's split, which table it is; -1 of a number's.
     by_code : (tables, 257) uint8
-        The leaves that remain possible for each code of a category; the last is `OTHER`.
+        The leaves that remain possible for each code of a category; the last is any other.
     value : (trees, 256) float64
         The value of the leaf that each byte of possible leaves stands for.
     objective

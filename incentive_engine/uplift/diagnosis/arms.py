@@ -11,6 +11,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message, Value, say, shortened
 from incentive_engine.stats.power import detectable_effect
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import ArmCount, CheckVerdict, TrialCheck
 
 
@@ -81,12 +82,10 @@ def count_arms(trial: Trial, arms: WeightedArms) -> tuple[ArmCount, ...]:
 
 def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
     """Say which arms are too small."""
-    # with fewer in an arm, normal intervals are too narrow and effects are mostly noise
-    fewest_conversions = 30
     few = [
         count
         for count in counts
-        if count.conversions < fewest_conversions or math.isinf(count.detectable)
+        if count.conversions < DIAGNOSIS.arm_conversions or math.isinf(count.detectable)
     ]
     findings = [
         CheckVerdict(
@@ -112,13 +111,12 @@ def size_findings(counts: tuple[ArmCount, ...]) -> list[CheckVerdict]:
 def _worthless(counts: tuple[ArmCount, ...]) -> CheckVerdict | None:
     """Return a refusal where chance explains every effect that a plan could be made from.
 
-    A trial is too small when it has fewer conversions than `LEAST_EVENTS` in all, or when no
+    A trial is too small when it has fewer conversions in all than `DIAGNOSIS` asks for, or when no
     offer would show an effect as large as all that people buy anyway.
     """
     conversions = sum(count.conversions for count in counts)
     least = min((count.detectable for count in counts[1:]), default=math.inf)
-    # conversions of all arms together below which effects per user are chance
-    least_events = 100
+    least_events = DIAGNOSIS.trial_conversions
     if conversions >= least_events and least <= max(counts[0].rate, 1e-12):
         return None
     rows = sum(count.rows for count in counts)

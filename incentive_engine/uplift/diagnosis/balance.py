@@ -16,6 +16,7 @@ from incentive_engine.language import say, shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.stats.systematic_sample import quantile_rows
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Imbalance, TrialCheck
 
 
@@ -24,9 +25,7 @@ def balance_findings(
 ) -> tuple[list[CheckVerdict], tuple[Imbalance, ...]]:
     """Compare every feature between every offer's arm and control."""
     every = [_Pair.of(arms, offer) for offer in range(arms.reach.shape[1])]
-    # rows that both sides need; with fewer, a mean over its error has fatter tails than a normal
-    smallest_arm = 100
-    pairs = [pair for pair in every if pair.rows >= smallest_arm]
+    pairs = [pair for pair in every if pair.rows >= DIAGNOSIS.balance_rows]
     names = list(features)
 
     def compare(at: int) -> list[Imbalance]:
@@ -40,10 +39,8 @@ def balance_findings(
                 check=TrialCheck.BALANCE, verdict="fine", what=say("trial.balance.nothing")
             )
         ], ()
-    # how often any imbalance is found where there is none, over all features and arms
-    false_alarms = 0.01
-    limit = float(-ndtri(false_alarms / (2 * len(compared))))
-    findings = _told_by([each for each in ranked if abs(each.z) > 8.0])
+    limit = float(-ndtri(DIAGNOSIS.balance_alarms / (2 * len(compared))))
+    findings = _told_by([each for each in ranked if abs(each.z) > DIAGNOSIS.certain_z])
     off = [each for each in ranked if abs(each.z) > limit]
     if off and not findings:
         findings.append(_warning(off, len(compared)))
@@ -58,19 +55,17 @@ def balance_findings(
 def _told_by(certain: list[Imbalance]) -> list[CheckVerdict]:
     """Return a refusal per feature that tells the arm, or by which arms hold other people."""
     worst: dict[str, Imbalance] = {}
-    # standard deviations from which, beyond `GROSS_Z`, those who got an offer were other people
-    confounded = 0.1
     for each in certain:
-        if abs(each.difference) > confounded:
+        if abs(each.difference) > DIAGNOSIS.other_people:
             worst.setdefault(each.feature, each)
-    # standard deviations from which a feature says which arm a row got: it came after the offer
-    gross = 0.5
     return [
         CheckVerdict(
             check=TrialCheck.BALANCE,
             verdict="refusal",
             what=say(
-                "trial.balance.tells" if abs(each.difference) > gross else "trial.balance.other",
+                "trial.balance.tells"
+                if abs(each.difference) > DIAGNOSIS.after_offer
+                else "trial.balance.other",
                 feature=each.feature,
                 arm=each.arm,
                 difference=each.difference,

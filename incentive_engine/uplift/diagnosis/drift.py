@@ -14,6 +14,7 @@ from incentive_engine.domain import FloatArray, IntArray, Matrix
 from incentive_engine.language import Message, say, shortened
 from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from incentive_engine.uplift.model import EffectModel
 
@@ -78,10 +79,9 @@ class Drift:
         if moved:
             what = say("drift.moved", named=shortened(moved, 3), limit=Shift.LARGE)
             warnings.append((what, say("drift.hardly_tried")))
-        # share of the trial's rows that may be lost to reweighting before that is said
-        least_effective = 0.5
-        if self.effective_share is not None and self.effective_share < least_effective:
-            what = say("drift.reweighted", share=self.effective_share)
+        share = self.effective_share
+        if share is not None and share < DIAGNOSIS.effective_rows:
+            what = say("drift.reweighted", share=share)
             warnings.append((what, say("drift.narrow")))
         if not warnings:
             return (CheckVerdict(check=TrialCheck.DRIFT, verdict="fine", what=say("drift.fine")),)
@@ -131,9 +131,7 @@ def drift(
             Shift(feature=feature.name, stability=index, chance=chance, difference=difference)
         )
     ranked = sorted(shifts, key=lambda shift: (-shift.moved, -shift.stability))
-    # rows of either side that the weights which make the trial like the users are learned from
-    fewest = 1_000
-    enough = min(len(then), len(now)) >= fewest
+    enough = min(len(then), len(now)) >= DIAGNOSIS.reweighted_rows
     share = _effective_share(then, now, model.encoder.crowded) if enough else None
     return Drift(shifts=tuple(ranked), effective_share=share)
 

@@ -10,6 +10,7 @@ from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.language import say, shortened
 from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 
@@ -35,13 +36,11 @@ def leak_findings(
         for name in features
         for who, event in events.items()
     ]
-    # area under the ROC curve of a single feature; what is known before an offer stays below
-    refused = 0.95
-    doubted = 0.9
+    refused = DIAGNOSIS.leak_refused
     findings = [
         _finding(name, who, area, refused=area > refused and name not in trusted)
         for name, who, area in areas
-        if area > doubted
+        if area > DIAGNOSIS.leak_doubted
     ]
     best = max((area for *_, area in areas), default=0.5)
     fine = say("trial.leaks.fine", best=best)
@@ -58,8 +57,7 @@ def _events(converted: BoolArray, spent: BoolArray) -> dict[str, BoolArray]:
 
 def _is_enough(event: BoolArray) -> bool:
     """Return whether there are so many events, and others, that one can judge by them."""
-    fewest = 30
-    return bool(min(event.sum(), (~event).sum()) >= fewest)
+    return bool(min(event.sum(), (~event).sum()) >= DIAGNOSIS.leak_events)
 
 
 def telling(column: pd.Series, converted: BoolArray) -> float:
@@ -133,9 +131,7 @@ def _crowded(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     """Return a warning where most rows are of levels that share one code."""
     codes = feature.encode(column)
     covered = float(np.mean(codes < len(feature.levels)))
-    # share of the rows that should be of a level with a code of its own
-    fewest_covered = 0.5
-    if covered >= fewest_covered * float(np.mean(~np.isnan(codes))):
+    if covered >= DIAGNOSIS.covered_rows * float(np.mean(~np.isnan(codes))):
         return []
     levels = column.nunique()
     what = say("trial.features.crowded", feature=feature.name, levels=levels, share=covered)
@@ -149,9 +145,7 @@ def _stray(feature: Feature, column: pd.Series) -> list[CheckVerdict]:
     present = codes[codes >= 0]
     is_word = pd.to_numeric(pd.Series(words).astype("str"), errors="coerce").isna().to_numpy()
     strays = int(np.count_nonzero(is_word[present]))
-    # share of values that are no numbers up to which the others are taken to be meant
-    most_strays = 0.05
-    if not 0 < strays <= most_strays * len(present):
+    if not 0 < strays <= DIAGNOSIS.strays * len(present):
         return []
     what = say("trial.features.strays", feature=feature.name, strays=strays, values=len(present))
     remedy = say("trial.features.category")

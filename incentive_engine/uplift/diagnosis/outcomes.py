@@ -8,6 +8,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import MICROS
 from incentive_engine.language import Message, say
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 
@@ -56,9 +57,7 @@ def _spend(trial: Trial) -> list[CheckVerdict]:
         findings.append(_warning(what, say("trial.outcomes.same")))
     rows = trial.counts.get("negative_spend", 0)
     spent = int(np.count_nonzero(trial.spend))
-    # share of the rows with spend that may be negative before that is said
-    refunded = 0.1
-    if rows > refunded * spent:
+    if rows > DIAGNOSIS.refunds * spent:
         what = say("trial.outcomes.negative", rows=rows, all=spent)
         findings.append(_warning(what, say("trial.outcomes.refunds")))
     return findings
@@ -87,11 +86,9 @@ def _costless(trial: Trial) -> list[CheckVerdict]:
     if not any(paid):
         return []
     findings = []
-    # buyers of whom some should have redeemed; of a few, perhaps none did
-    many_buyers = 20
     for arm, offer in enumerate(trial.offers, start=1):
         bought = int(trial.conversion[trial.arm == arm].sum())
-        if not paid[arm - 1] and bought >= many_buyers:
+        if not paid[arm - 1] and bought >= DIAGNOSIS.costless_buyers:
             what = say("trial.outcomes.costless", arm=offer, bought=bought)
             findings.append(_warning(what, say("trial.outcomes.costs_everywhere")))
     return findings

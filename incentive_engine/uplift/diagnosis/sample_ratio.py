@@ -10,6 +10,7 @@ from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.language import Value, say
 from incentive_engine.uplift.diagnosis.arms import WeightedArms
+from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import ArmCount, CheckVerdict, TrialCheck
 
 Stratum = tuple[str, str]
@@ -27,15 +28,15 @@ def sample_ratio_findings(
         ]
     everyone = np.arange(trial.n_rows)
     overall = mismatch(arms, everyone)
-    # how often a mismatch is found where there is none, over all strata together
-    false_alarms = 0.001
-    findings = [_finding(overall, None, arms, everyone)] if overall < false_alarms else []
+    findings = (
+        [_finding(overall, None, arms, everyone)] if overall < DIAGNOSIS.ratio_alarms else []
+    )
     groups = _strata(trial.features, strata)
     tested = [(stratum, rows, mismatch(arms, rows)) for stratum, rows in groups]
     findings += [
         _finding(p_value, stratum, arms, rows)
         for stratum, rows, p_value in tested
-        if p_value * len(tested) < false_alarms
+        if p_value * len(tested) < DIAGNOSIS.ratio_alarms
     ]
     lowest = min([overall, *(min(1.0, p * len(tested)) for _, _, p in tested)])
     fine = say("trial.ratio.fine", p=lowest)
@@ -59,9 +60,7 @@ def mismatch(arms: WeightedArms, rows: IntArray) -> float:
     inverse, code = arms.inverse[rows], arms.arm[rows]
     reach = arms.reach[rows].astype(np.float64)
     control = np.where(code == 0, inverse, 0.0)
-    # rows that an arm should have in a stratum; with fewer, chi-square is no approximation
-    fewest_rows = 20
-    offers = np.flatnonzero(_expected(arms, rows) >= fewest_rows)
+    offers = np.flatnonzero(_expected(arms, rows) >= DIAGNOSIS.ratio_rows)
     if not len(offers):
         return 1.0
     reach = reach[:, offers]
@@ -112,18 +111,13 @@ def propensity_findings(
     """Say which arms stand for more, or fewer, people than could have got them."""
     findings = []
     hidden = sum(trial.ignored_rows.values())
-    # standard errors; right propensities are doubted once in two million arms
-    implausible = 5
-    # an arm that stands for more people than there are by this factor has wrong propensities, and
-    # so has control that stands for fewer; an offer may stand for fewer because not all could get
-    # it
-    contradiction = 1.5
+    contradiction = DIAGNOSIS.size_factor
     for code, count in enumerate(counts):
         inverse = arms.inverse[arms.arm == code]
         noise = float(np.sqrt((inverse * (inverse - 1)).sum() + 1))
         excess = count.stands_for - (trial.n_rows + hidden)
         lack = 0.0 if hidden else count.reach - count.stands_for
-        if max(excess, lack) <= implausible * noise:
+        if max(excess, lack) <= DIAGNOSIS.size_errors * noise:
             continue
         refused = count.stands_for > contradiction * (trial.n_rows + hidden) or (
             code == 0 and lack > 0 and count.stands_for * contradiction < count.reach

@@ -113,7 +113,7 @@ class Deviations:
     def predict(
         self, matrix: Matrix, phi: Floats, log_odds: FloatArray, *, folds: Folds | None
     ) -> FloatArray:
-        """Return what each model says of each effect, (n, 3, k), in the order of `MODELS`."""
+        """Return each effect by the ridge, the trees on contrasts and those in arms, (n, 3, k)."""
         mine = taken(phi, self.functions)
         ridge = linear(self.ridge, mine, folds=folds) + self.pairs.predict(mine, folds=folds)
         contrast = self.contrast_trees.predict(matrix, folds=folds)
