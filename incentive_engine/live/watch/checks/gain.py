@@ -118,9 +118,7 @@ def _as_planned(look: Look, rows: IntArray, got: BoolArray) -> bool:
     assert look.yardstick is not None
     free = ~look.expected.held[rows]
     planned = look.yardstick.offered[rows]
-    # share of decisions that gave an offer where the plan's prices do, for a comparison by them
-    alike = 0.95
-    return bool(free.any()) and float((planned == got)[free].mean()) >= alike
+    return bool(free.any()) and float((planned == got)[free].mean()) >= look.params.as_planned
 
 
 def noticed(look: Look) -> tuple[GainComparison, Noticing] | None:

@@ -58,18 +58,15 @@ def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     amounts = {"used": used, "at_most": most}
     values, spoken = _written(standing, amounts), _spoken(standing, amounts)
     if used > most:
-        # redemptions may cost more than was expected, by a little
-        # by how much a budget of expected costs may be passed, relative, before that is an error
-        overdrawn = 0.02
-        severity: Severity = "info" if used <= most * (1 + overdrawn) else "error"
+        is_little = used <= most * (1 + look.params.overdrawn)
+        severity: Severity = "info" if is_little else "error"
         text = say("watch.overdrawn", limit=standing.name, **spoken)
         yield Found(
             kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
         )
         return
     finding = _runs_dry(look, place, standing)
-    # the share of a cap from which it is said to be nearly used up
-    nearly = 0.95
+    nearly = look.params.nearly
     if finding is not None:
         yield finding
     elif used >= nearly * most > 0 and look.share(look.now) < nearly:
