@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,7 +76,7 @@ def refuse_open_door(host: str) -> None:
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to its program, and says when it has started."""
+    """A server that stops at a signal within its own loop, and says when it has started."""
 
     on_start: Callable[[], None]
 
@@ -82,6 +84,23 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals as they are."""
         yield
+
+    def stop_on_signals(self, before: Callable[[], None] | None = None) -> None:
+        """Take no more requests at SIGTERM or Ctrl-C; those that began get their answer.
+
+        Parameters
+        ----------
+        before
+            Called first.
+        """
+
+        def stop() -> None:
+            if before is not None:
+                before()
+            self.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""

@@ -37,7 +37,7 @@ try:
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import follow, keep_obeying, obey_actions
+    from incentive_engine.service.pace import obeying
     from incentive_engine.service.watched_findings import WatchedFindings
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] not in {"mcp", "httpx2", "starlette", "msgspec"}:
@@ -239,9 +239,7 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         log=Log(requests=False),
     )
     await service.writer.start()
-    known = await obey_actions(service, 0)
-    await follow(service)
-    obeying = asyncio.create_task(keep_obeying(service, known))
+    beside = await obeying(service)
     try:
         transport = httpx2.ASGITransport(app=application(service))
         async with httpx2.AsyncClient(
@@ -249,5 +247,5 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
         ) as client:
             yield client
     finally:
-        obeying.cancel()
+        beside.cancel()
         await service.writer.stop()

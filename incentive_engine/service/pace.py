@@ -102,7 +102,14 @@ async def _publish(
         service.log.event("repriced", version=version, seconds=seconds)
 
 
-async def obey_actions(service: Service, known: int) -> int:
+async def obeying(service: Service) -> asyncio.Task[None]:
+    """Take over all that was accepted and published, and return the task that goes on so."""
+    known = await _obey_actions(service, 0)
+    await follow(service)
+    return asyncio.create_task(_keep_obeying(service, known))
+
+
+async def _obey_actions(service: Service, known: int) -> int:
     """Take over what was accepted since `known` actions; return how many are known now."""
     answer = await service.writer.ask(ShowActions(known))
     if not isinstance(answer, Actions):  # the writer is being started again
@@ -141,11 +148,11 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     _taken_over(service, answer)
 
 
-async def keep_obeying(service: Service, known: int) -> None:
+async def _keep_obeying(service: Service, known: int) -> None:
     """Take over what is accepted, and new prices, again and again, until it is cancelled."""
     # seconds after which it is looked for what somebody accepted
     obeyed = 0.5
     while True:
         await asyncio.sleep(obeyed)
-        known = await obey_actions(service, known)
+        known = await _obey_actions(service, known)
         await follow(service)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import socket
 import subprocess
 import sys
@@ -32,7 +31,7 @@ try:
     from incentive_engine.service.gate import Gate, Limits
     from incentive_engine.service.log import Log
     from incentive_engine.service.metrics import Metrics
-    from incentive_engine.service.pace import follow, keep_obeying, keep_pace, obey_actions
+    from incentive_engine.service.pace import keep_pace, obeying
     from incentive_engine.service.watched_findings import WatchedFindings
     from incentive_engine.web import Server, address_of, listening, refuse_open_door
 except ModuleNotFoundError as error:
@@ -144,12 +143,7 @@ async def _serve(service: Service, listener: socket.socket, say: Callable[[str],
         )
     )
 
-    def stop() -> None:
-        server.should_exit = True  # no more requests, and an answer for those that began
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    server.stop_on_signals()
     users = len(service.campaign.population)
     server.on_start = lambda: say(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
@@ -160,12 +154,7 @@ async def _serve(service: Service, listener: socket.socket, say: Callable[[str],
     # a full collection would look at all that was loaded, and hold every request up meanwhile
     gc.collect()
     gc.freeze()
-    known = await obey_actions(service, 0)
-    await follow(service)
-    beside = [
-        asyncio.create_task(keep_pace(service)),
-        asyncio.create_task(keep_obeying(service, known)),
-    ]
+    beside = [await obeying(service), asyncio.create_task(keep_pace(service))]
     try:
         await server.serve(sockets=[listener])
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import traceback
 from collections.abc import Callable
@@ -114,13 +113,7 @@ async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[],
         )
     )
 
-    def stop() -> None:
-        studio.closing.set()
-        server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    server.stop_on_signals(studio.closing.set)
     server.on_start = on_start
     await server.serve(sockets=[listener])
 
