@@ -13,7 +13,7 @@ from incentive_engine.language import say
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.watch.finding import Finding
-from incentive_engine.service.api.bodies import AnsweredBody, FindingBody, ProposalBody
+from incentive_engine.service.api.bodies import FindingBody
 
 if TYPE_CHECKING:
     from incentive_engine.live.watch.watching import Watch
@@ -78,14 +78,5 @@ class WatchedFindings:
 
 def body_of(finding: Finding) -> FindingBody:
     """Return a finding as it is answered."""
-    content = finding.to_dict()
-    proposal, answered = content["proposal"], content["answered"]
-    return FindingBody(
-        key=finding.key,
-        severity=finding.severity,
-        figures={name: str(figure) for name, figure in finding.figures.items()},
-        text=str(finding.text),
-        since=content["since"],
-        proposal=None if proposal is None else msgspec.convert(proposal, ProposalBody),
-        answered=None if answered is None else msgspec.convert(answered, AnsweredBody),
-    )
+    figures = {name: str(figure) for name, figure in finding.figures.items()}
+    return msgspec.convert({**finding.to_dict(), "figures": figures}, FindingBody)

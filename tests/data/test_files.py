@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.data.sources import column_names, read_blocks, read_table
+from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.frames import to_frame, write_table
 from incentive_engine.errors import DataError
@@ -35,7 +35,11 @@ def complaint(path: Path) -> str:
     return str(caught.value).removeprefix(f"{path}: ")
 
 
-@pytest.mark.parametrize("reader", [read_blocks, slices])
+def blocks_of(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    return open_source(path).blocks(columns)
+
+
+@pytest.mark.parametrize("reader", [blocks_of, slices])
 def test_what_is_held_of_a_file_does_not_grow_with_its_row_groups(
     reader: Callable[[Path, list[str]], Iterator[pa.Table]], tmp_path: Path
 ) -> None:
@@ -107,7 +111,7 @@ def test_only_named_columns_are_read(tmp_path: Path) -> None:
     for name in ("t.csv", "t.parquet"):
         write_table(frame, tmp_path / name)
         assert list(read_frame(tmp_path / name, {"c", "a", "z"}).columns) == ["a", "c"]
-        assert column_names(tmp_path / name) == ("a", "b", "c")
+        assert open_source(tmp_path / name).columns == ("a", "b", "c")
 
 
 def test_parquet_types_become_plain(tmp_path: Path) -> None:
@@ -309,7 +313,7 @@ def test_parts_of_a_directory_follow_one_another_by_name(tmp_path: Path) -> None
     write_parts(tmp_path / "scores")
     table = read_table(tmp_path / "scores")
     assert table.to_pydict() == {"x": [1, 2, 3, 4], "y": ["a", "b", "c", None]}
-    blocks = list(read_blocks(tmp_path / "scores", ["x"]))
+    blocks = list(blocks_of(tmp_path / "scores", ["x"]))
     assert [value for block in blocks for value in block["x"].to_pylist()] == [1, 2, 3, 4]
     digest = digest_file(tmp_path / "scores")
     pd.DataFrame({"x": [9], "y": ["z"]}).to_parquet(tmp_path / "scores" / "part-2.parquet")

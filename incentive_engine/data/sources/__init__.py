@@ -8,7 +8,7 @@ store, compressed CSV) becomes Parquet in the cache when it is opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,11 +31,9 @@ __all__ = [
     "ParquetParts",
     "Source",
     "as_source",
-    "column_names",
     "open_source",
-    "read_blocks",
     "read_table",
-]  # fmt: skip
+]
 
 
 def open_source(
@@ -96,16 +94,6 @@ def as_source(source: Path | Source) -> Source:
     return open_source(source) if isinstance(source, Path) else source
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """Return the names of a file's columns; see `Source.columns`."""
-    return open_source(path).columns
-
-
 def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
     """Read a file or a folder; see `Source.table`."""
     return open_source(path).table(columns)
-
-
-def read_blocks(path: Path, columns: Collection[str]) -> Iterator[pa.Table]:
-    """Read a file or a folder block by block; see `Source.blocks`."""
-    return open_source(path).blocks(columns)
