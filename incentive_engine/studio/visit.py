@@ -110,8 +110,8 @@ class Visit:
     def faults(self, draft: PolicyDraft) -> list[dict[str, Any]]:
         """Return what is wrong with a draft, by field and line."""
         return [
-            {"field": found.field, "line": found.line, **self.fault(found.fault)}
-            for found in draft.faults
+            {"field": placed.field, "line": placed.line, **self.fault(placed.fault)}
+            for placed in draft.faults
         ]
 
     def part(self, template: str, **content: object) -> str:
@@ -178,8 +178,8 @@ async def _answered(request: Request, role: Role, page: Page) -> Response:
         if wants_json(request):
             what, remedy = say("studio.logged_out"), say("studio.log_in")
             fault = Fault(say("studio.page"), what, remedy=remedy)
-            told = fault_of(studio.folder, language(spoken(request)), fault)
-            return JSONResponse({"faults": [told]}, status_code=401)
+            logged_out = fault_of(studio.folder, language(spoken(request)), fault)
+            return JSONResponse({"faults": [logged_out]}, status_code=401)
         return RedirectResponse(f"/login?to={quote(_local(request))}", status_code=303)
     visit = Visit(request=request, studio=studio, person=person, t=language(spoken(request)))
     if not person.may(role):

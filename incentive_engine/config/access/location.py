@@ -238,16 +238,16 @@ def _parameters(parameters: str) -> tuple[list[str], list[str]]:
     >>> _parameters("sslmode=require&password=p&sslkey=k")
     (['sslmode=require'], ['password=p', 'sslkey=k'])
     """
-    each = [part for part in parameters.split("&") if part]
+    each = [parameter for parameter in parameters.split("&") if parameter]
     # parameters of a URL whose names hold one of these are never shown
     hidden = [
-        part
-        for part in each
+        parameter
+        for parameter in each
         if re.search(
-            r"pass|secret|token|key|credential", part.partition("=")[0], flags=re.IGNORECASE
+            r"pass|secret|token|key|credential", parameter.partition("=")[0], flags=re.IGNORECASE
         )
     ]
-    return [part for part in each if part not in hidden], hidden
+    return [parameter for parameter in each if parameter not in hidden], hidden
 
 
 def without_secrets(text: str, locations: Iterable[Location]) -> str | None:

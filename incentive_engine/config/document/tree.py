@@ -117,8 +117,10 @@ class _Reader:
             say("this is not readable as YAML: {problem}", problem=problem),
             say("check quotes, brackets and the indent"),
         )
-        known = (own for own in _known_complaints() if own.part in problem or own.part in context)
-        complaint = next(known, unknown)
+        complaints = (
+            own for own in _known_complaints() if own.part in problem or own.part in context
+        )
+        complaint = next(complaints, unknown)
         at_start = complaint.at_start and error.context_mark
         mark = error.context_mark if at_start else error.problem_mark
         place = self.place(mark) if mark else Place(self.origin)

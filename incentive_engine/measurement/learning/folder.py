@@ -135,7 +135,7 @@ def write_lesson(
         "run": lesson.run.digest,
         "rows": len(trial),
         "sha256": digest_file(_hidden(file)),
-        "features": {feature: asdict(found) for feature, found in features.items()},
+        "features": {feature: asdict(content) for feature, content in features.items()},
     }
     text = json.dumps([*index, entry], ensure_ascii=False, indent=2)
     _hidden(folder / "_campaigns.json").write_text(text + "\n", encoding="utf-8")
@@ -188,8 +188,8 @@ def _refuse_changes(
     if not known:
         return
     before = {
-        name: PastFeature(**{**found, "levels": tuple(found["levels"])})
-        for name, found in known[-1]["features"].items()
+        name: PastFeature(**{**content, "levels": tuple(content["levels"])})
+        for name, content in known[-1]["features"].items()
     }
     where = f"--into {folder}"
     remedy = "keep campaigns with other features in a folder of their own"

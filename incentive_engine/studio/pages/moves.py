@@ -139,9 +139,9 @@ def _rules(visit: Visit, warm: WarmPlan) -> list[tuple[str, float, float]]:
     """Return each limit's name, what dropping it adds at most, and its share of the value."""
     outlook = warm.last
     value = outlook.proof.value if outlook else 0.0
-    found = sorted(warm.rules().items(), key=lambda rule: -rule[1])
+    gains = sorted(warm.rules().items(), key=lambda rule: -rule[1])
     t = visit.t
-    return [(limit_title(t, n), gain, gain / value if value > 0 else 0.0) for n, gain in found]
+    return [(limit_title(t, n), gain, gain / value if value > 0 else 0.0) for n, gain in gains]
 
 
 def _curve(visit: Visit, warm: WarmPlan) -> str | None:

@@ -83,10 +83,10 @@ def save(visit: Visit) -> Response:
     try:
         saved = save_policy_text(path, visit.field("text"), digest=visit.field("digest"))
     except ConflictError as error:
-        found = error.current
+        current = error.current
         content = {
             "faults": [visit.fault(fault) for fault in error.faults],
-            "theirs": {"text": found.text, "digest": found.digest},
+            "theirs": {"text": current.text, "digest": current.digest},
         }
         return JSONResponse(content, status_code=409)
     return JSONResponse({"digest": saved.digest, "faults": visit.faults(saved.draft)})

@@ -119,10 +119,10 @@ async def events(request: Request) -> Response:
     breath = 15.0
 
     async def stream() -> AsyncIterator[str]:
-        told, waited = -1, 0.0
+        shown, waited = -1, 0.0
         while not studio.closing.is_set():
-            if studio.tasks.version != told:
-                told, waited = studio.tasks.version, 0.0
+            if studio.tasks.version != shown:
+                shown, waited = studio.tasks.version, 0.0
                 yield f"data: {json.dumps(_plain(studio, t))}\n\n"
             await asyncio.sleep(looks)
             waited += looks

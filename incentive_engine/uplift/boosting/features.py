@@ -58,9 +58,9 @@ class Feature:
         if value is None:
             return math.nan
         if self.kind == "category" and isinstance(value, str | int):
-            level, known = str(value), self.levels
-            place = bisect_left(known, level)
-            return float(place if known[place : place + 1] == (level,) else len(known))
+            level, levels = str(value), self.levels
+            place = bisect_left(levels, level)
+            return float(place if levels[place : place + 1] == (level,) else len(levels))
         is_number = self.kind == "number" and isinstance(value, int | float)
         return float(value) if is_number else None
 

@@ -93,7 +93,7 @@ class Drift:
     @property
     def warnings(self) -> tuple[Message, ...]:
         """The findings that a planner should know, in full."""
-        return tuple(found.message for found in self.findings if found.verdict == "warning")
+        return tuple(finding.message for finding in self.findings if finding.verdict == "warning")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content for a JSON file."""

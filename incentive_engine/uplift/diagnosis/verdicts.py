@@ -201,7 +201,7 @@ class Diagnosis:
     @property
     def warnings(self) -> tuple[Message, ...]:
         """What a planner should know before believing the effects."""
-        return tuple(found.message for found in self.findings if found.verdict == "warning")
+        return tuple(finding.message for finding in self.findings if finding.verdict == "warning")
 
     def refuse(self, accepted: Collection[str] = ()) -> None:
         """Stop where the trial cannot teach effects.
@@ -219,12 +219,12 @@ class Diagnosis:
         refused = [
             Fault(
                 "trial",
-                say("fault.where", part=found.name, text=found.what),
-                remedy=_way_out(found),
-                waiver=found.key if found.check.is_acceptable else "",
+                say("fault.where", part=finding.name, text=finding.what),
+                remedy=_way_out(finding),
+                waiver=finding.key if finding.check.is_acceptable else "",
             )
-            for found in self.findings
-            if found.verdict == "refusal" and not _waived(found, accepted)
+            for finding in self.findings
+            if finding.verdict == "refusal" and not _waived(finding, accepted)
         ]
         if refused:
             raise DataError(*refused)

@@ -121,7 +121,7 @@ def _fill(
     values = np.zeros(block, np.float32)
     # a function at a time, as the processor likes it; then row by row, as the result stands
     # numbers between two functions, as of two columns in the forest
-    found = np.empty((q, block + 8), np.float32)
+    functions = np.empty((q, block + 8), np.float32)
     for start in range(0, n, block):
         at, rows = 0, min(block, n - start)
         for term in range(len(column)):
@@ -130,25 +130,25 @@ def _fill(
                 values[row] = matrix[start + row, column[term]]
             for code in range(first_code[term], first_code[term + 1]):
                 for row in range(rows):
-                    found[at, row] = one if values[row] == codes[code] else zero
+                    functions[at, row] = one if values[row] == codes[code] else zero
                 at += 1
             if high > low:
-                _curve(found[at], found[at + 1], values, knots[low:high])
+                _curve(functions[at], functions[at + 1], values, knots[low:high])
                 for row in range(rows):
-                    found[at + 1, row] *= curvature
+                    functions[at + 1, row] *= curvature
                 at += 2
             if missing[term]:
                 for row in range(rows):
-                    found[at, row] = one if np.isnan(values[row]) else zero
+                    functions[at, row] = one if np.isnan(values[row]) else zero
                 at += 1
-        _set_rows(out[start : start + rows], found, centre, unit)
+        _set_rows(out[start : start + rows], functions, centre, unit)
 
 
 @numba.njit(cache=True, nogil=True)
-def _set_rows(out: Matrix, found: Matrix, centre: Matrix, unit: np.float32) -> None:
+def _set_rows(out: Matrix, functions: Matrix, centre: Matrix, unit: np.float32) -> None:
     for row in range(len(out)):
         for each in range(len(centre)):
-            out[row, each] = (found[each, row] - centre[each]) * unit
+            out[row, each] = (functions[each, row] - centre[each]) * unit
 
 
 @numba.njit(cache=True, nogil=True)

@@ -209,8 +209,8 @@ class Folder:
                 break
             if path.is_dir():
                 runs.append(self.run_entry(path))
-            elif (found := self._policy_entry(path)) is not None:
-                policies.append(found)
+            elif (readable := self._policy_entry(path)) is not None:
+                policies.append(readable)
         return Listing(
             policies=tuple(sorted(policies, key=lambda entry: entry.path)),
             runs=tuple(sorted(runs, key=_age, reverse=True)),

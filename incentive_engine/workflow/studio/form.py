@@ -117,8 +117,8 @@ def policy_form(draft: PolicyDraft) -> FormSection:
 class _Form:
     def __init__(self, draft: PolicyDraft) -> None:
         self._faults: dict[str, list[Fault]] = {}
-        for found in draft.faults:
-            self._faults.setdefault(found.field, []).append(found.fault)
+        for placed in draft.faults:
+            self._faults.setdefault(placed.field, []).append(placed.fault)
 
     def section(
         self,

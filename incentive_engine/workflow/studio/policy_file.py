@@ -195,13 +195,13 @@ def merged(base: str, mine: str, theirs: str) -> Merged:
         When a text is no YAML, or my changes do not fit the other's text.
     """
     before, after, other = (plain_of(text) for text in (base, mine, theirs))
-    changed = {found.path for found in _differences(before, other, before)}
+    changed = {difference.path for difference in _differences(before, other, before)}
     text, both = theirs, []
-    for found in _differences(before, after, other):
-        if any(_overlap(found.path, path) for path in changed):
-            both.append(".".join(found.path))
-        value = None if found.value is None else flow_text(found.value)
-        text = edited(text, [Edit(loc=found.loc, value=value)])
+    for difference in _differences(before, after, other):
+        if any(_overlap(difference.path, path) for path in changed):
+            both.append(".".join(difference.path))
+        value = None if difference.value is None else flow_text(difference.value)
+        text = edited(text, [Edit(loc=difference.loc, value=value)])
     return Merged(text=text, both=tuple(both))
 
 

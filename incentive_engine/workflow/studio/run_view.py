@@ -135,8 +135,8 @@ class Verifier:
 
 def _state(directory: Path) -> tuple[object, ...]:
     """Return what changes when somebody changes a file of a directory."""
-    found: list[object] = [directory]
+    state: list[object] = [directory]
     for path in sorted(directory.iterdir()):
         status = path.stat()
-        found += [path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-    return tuple(found)
+        state += [path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return tuple(state)

@@ -60,8 +60,8 @@ class WarmPlans:
         ConfigError, DataError
             With every problem of the files.
         """
-        if (known := self.find(policy, scores)) is not None:
-            return known
+        if (plan := self.find(policy, scores)) is not None:
+            return plan
         with self._lock:
             key = _key(policy, scores)
             if key not in self._plans:
