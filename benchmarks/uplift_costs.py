@@ -17,8 +17,14 @@ Per market and seed a model is fitted to a trial, and plans for 50,000 other use
 
 `promise` is what the scores of the corrected plan sum to over its true gain, and `by the trial`
 the same for the trial's estimate, with its standard error and how often its interval holds the
-true gain. With `--keep` what models say stays in files, and is not learned
-again.
+true gain.
+
+Trials of one seed share their draw, and with it the luck of averages. `averages known` states
+the bias and the promise of the same plans, each with its standard error, where that luck is taken
+away: every offer's costs are multiplied, and its effects moved, until they are right on average.
+What is left is due to which users and offers the plan chose.
+
+With `--keep` what models say stays in files, and is not learned again.
 """
 
 from __future__ import annotations
@@ -43,7 +49,7 @@ BUDGETS: Final = (0.1, 0.2, 0.5)
 USERS: Final = 50_000
 HEAD: Final = (
     "market    budget          bias  spread  rms before  after  by the trial  held  true shape"
-    "  promise  by the trial     ±  held"
+    "  promise  by the trial     ±  held  averages known: bias       promise"
 )
 NAMES: Final = "ladder,nominal,mixed,patchy,joint,even,rare"
 
@@ -82,6 +88,8 @@ class Plan:
     evaluated: float
     gain_error: float
     gain_held: bool
+    chosen_cost: float
+    chosen_promise: float
 
 
 def main() -> None:
@@ -108,18 +116,29 @@ def main() -> None:
 
 
 def _line(name: str, budget: str, plans: list[Plan]) -> None:
-    before, after, error, held, shape, promise, evaluated, gain_error, gain_held = (
-        np.array([getattr(plan, field.name) for plan in plans]) for field in fields(Plan)
+    of = {
+        each.name: np.array([getattr(plan, each.name) for plan in plans]) for each in fields(Plan)
+    }
+    after, chosen = of["after"], of["chosen_promise"]
+    bias, chosen_bias = (
+        f"{100 * each.mean():+.1f} ± {100 * _error(each):.1f}"
+        for each in (after, of["chosen_cost"])
     )
-    spread = after.std(ddof=1) if len(plans) > 1 else np.nan
-    bias = f"{100 * after.mean():+.1f} ± {100 * spread / len(plans) ** 0.5:.1f}"
     print(
-        f"{name:9} {budget:>6} {bias:>13} {100 * spread:7.1f} {100 * _rms(before):11.1f}"
-        f" {100 * _rms(after):6.1f} {100 * error.mean():13.1f} {held.mean():5.0%}"
-        f" {100 * _rms(shape):11.1f} {promise.mean():8.2f} {evaluated.mean():13.2f}"
-        f" {gain_error.mean():5.2f} {gain_held.mean():5.0%}",
+        f"{name:9} {budget:>6} {bias:>13} {100 * _error(after) * len(plans) ** 0.5:7.1f}"
+        f" {100 * _rms(of['before']):11.1f} {100 * _rms(after):6.1f}"
+        f" {100 * of['error'].mean():13.1f} {of['held'].mean():5.0%}"
+        f" {100 * _rms(of['shape']):11.1f} {of['promise'].mean():8.2f}"
+        f" {of['evaluated'].mean():13.2f} {of['gain_error'].mean():5.2f}"
+        f" {of['gain_held'].mean():5.0%} {chosen_bias:>21}"
+        f" {chosen.mean():8.2f} ± {_error(chosen):.2f}",
         flush=True,
     )
+
+
+def _error(values: FloatArray) -> float:
+    """Return the standard error of the mean of plans' figures."""
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else np.nan
 
 
 def _rms(values: FloatArray) -> float:
@@ -139,6 +158,8 @@ def _plan(said: Said, share: float) -> Plan:
     shaped = said.true_cost * _totals(said)
     like = _chosen(said.user_effect, shaped, budget)
     brought = _sum(said.true_effect, mine)
+    lucky = said.user_effect.mean(axis=0) - said.true_effect.mean(axis=0)
+    dear = said.user_cost.mean(axis=0) / said.true_cost.mean(axis=0)
     return Plan(
         before=_sum(said.true_cost, first) / _sum(said.user_cost, first) - 1,
         after=true / stated - 1,
@@ -149,6 +170,8 @@ def _plan(said: Said, share: float) -> Plan:
         evaluated=gain.value / brought if brought else np.nan,
         gain_error=gain.standard_error / brought if brought else np.nan,
         gain_held=gain.low <= brought <= gain.high,
+        chosen_cost=true / _sum(said.user_cost / dear, mine) - 1,
+        chosen_promise=_sum(said.user_effect - lucky, mine) / brought if brought else np.nan,
     )
 
 
