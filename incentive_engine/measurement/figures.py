@@ -199,20 +199,8 @@ class Measurement:
         yield text
 
     def _offers(self, t: Language) -> Iterator[str]:
-        rows: list[tuple[Text, ...]] = [
-            tuple(
-                say(f"campaign.{name}")
-                for name in (
-                    "offer",
-                    "planned",
-                    "arrived",
-                    "scores",
-                    "measured",
-                    "forecast",
-                    "cost",
-                )
-            )
-        ]
+        names = ("offer", "planned", "arrived", "scores", "measured", "forecast", "cost")
+        rows: list[tuple[Text, ...]] = [tuple(say(f"campaign.{name}") for name in names)]
         rows += [
             (
                 row.offer,

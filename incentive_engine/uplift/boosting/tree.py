@@ -112,19 +112,10 @@ def _by_code(
 def pairs(text: str) -> list[tuple[str, str]]:
     """Return the lines of a model file that are needed, as names and values."""
     cut = (line.partition("=") for line in text.splitlines())
-    needed = frozenset(
-        [
-            "objective",
-            "split_feature",
-            "decision_type",
-            "left_child",
-            "right_child",
-            "threshold",
-            "cat_boundaries",
-            "cat_threshold",
-            "leaf_value",
-        ]
-    )
+    needed = {
+        "objective", "split_feature", "decision_type", "left_child", "right_child", "threshold",
+        "cat_boundaries", "cat_threshold", "leaf_value",
+    }  # fmt: skip
     return [(name, value) for name, _, value in cut if name in needed]
 
 
