@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from paced_days import DAYS, MINUTES, Caps, Market, course_of, forecast_shape, people
+from paced_days import DAYS, FACES, MINUTES, Caps, Market, course_of, forecast_shape, people
 
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, PacingParams, WarmStart
 from incentive_engine.allocation.plans.choosers import Choosers
@@ -49,6 +49,8 @@ def play(
     """Return how a way fares on a day; prices may change every so many minutes."""
     users = Choosers.of(problem)
     earned, slowest = 0.0, 0.0
+    if caps.basis == "face":  # the plan's prices do not know that face values come back
+        prices = steer(prices, caps, 0, 0)
     for begin in range(0, MINUTES, every):
         here = np.arange(*np.searchsorted(minute, [begin, begin + every]))
         choice = users.take(here).at(prices) if len(here) else np.zeros(0, dtype=np.int16)
@@ -97,8 +99,9 @@ def ways(
     def descent(now: Mapping[str, float], caps: Caps, _: int, minute: int) -> Mapping[str, float]:
         if minute % every:
             return now
-        moved = {}
-        for name, price in now.items():
+        moved = dict(now)
+        for name in caps.most:
+            price = now[name]
             used, rest = caps.used(name), max(1 - float(come[minute]), 1e-3)
             fair = (1 - used) / rest * float(come[minute] - come[max(minute - every, 0)])
             scale = max(price, 0.02 * prices["budget"])
@@ -172,14 +175,18 @@ def main() -> None:
             plan = solve(problem)
             course = course_of(day, planned, n, rng)
             arrived = course.market.problem(n, basis=basis)
+            given = np.flatnonzero(plan.choice >= 0)
+            cost = planned.cost[plan.choice[given], given].sum()
+            chance = float(cost / FACES[plan.choice[given]].sum())
             bound = solve(course.market.problem(n, basis="bound")).certificate.bound
             steers = ways(
                 problem, plan.prices, course.places, every=every, feedback=options.feedback
             )
             for name, steer in steers.items():
                 caps = Caps(
-                    arrived, basis=basis, hold=options.hold, rng=np.random.default_rng(seed)
-                )
+                    arrived, basis=basis, hold=options.hold, rng=np.random.default_rng(seed),
+                    planned=chance,
+                )  # fmt: skip
                 result = play(
                     course.market, arrived, course.minute, plan.prices, steer,
                     caps=caps, every=options.feedback,

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from incentive_engine.allocation.decisions.frozen_policy import Prices
 from incentive_engine.allocation.limits import LinearLimit, sum_limit
 from incentive_engine.allocation.pacing.room import Bounds, room
 from incentive_engine.allocation.problem import BudgetPool, Problem
@@ -60,6 +61,8 @@ class Market:
         budget = 0.35 * n
         measure = FACE if basis == "face" else COST
         limits: list[LinearLimit] = [sum_limit("budget", measure, at_most=budget)]
+        if basis == "face":  # what face values come to in the end has a price of its own
+            limits.append(sum_limit(Prices.COSTS, COST, at_most=budget))
         for j in range(OFFERS):
             alone = np.arange(OFFERS) == j
             taken = "redeemed" if basis == "bound" else ISSUED
@@ -109,16 +112,32 @@ def minutes_of(day: Day, n: int, rng: np.random.Generator) -> IntArray:
 
 
 class Caps:
-    """What is reserved and settled of every cap, with what comes back in time."""
+    """What is reserved and settled of every cap, with what comes back in time.
+
+    Parameters
+    ----------
+    planned
+        What the plan's offers are expected to cost of their face value, before any is given.
+    """
 
     def __init__(
-        self, problem: Problem, *, basis: str, hold: int, rng: np.random.Generator
+        self,
+        problem: Problem,
+        *,
+        basis: str,
+        hold: int,
+        rng: np.random.Generator,
+        planned: float = 1.0,
     ) -> None:
-        self.most = {limit.name: float(limit.at_most or 0.0) for limit in problem.limits}
+        self.most = {
+            limit.name: float(limit.at_most or 0.0)
+            for limit in problem.limits
+            if limit.name != Prices.COSTS
+        }
         self.reserved = dict.fromkeys(self.most, 0.0)
         self.settled = dict.fromkeys(self.most, 0.0)
-        self.taken = dict.fromkeys(self.most, 0.0)
-        self.basis, self.hold, self.rng = basis, hold, rng
+        self.taken = {**dict.fromkeys(self.most, 0.0), Prices.COSTS: 0.0}
+        self.basis, self.hold, self.rng, self.planned = basis, hold, rng, planned
         self.variance = 0.0
         self.cost, self.face, self.given = 0.0, 0.0, 0
         self.ends: dict[int, list[tuple[int, int, float, bool]]] = defaultdict(list)
@@ -161,6 +180,7 @@ class Caps:
         for name, claim in claims.items():
             self.reserved[name] += claim
             self.taken[name] += claim
+        self.taken[Prices.COSTS] = self.cost + cost
         self.variance += spread
         self.cost, self.face, self.given = self.cost + cost, self.face + face, self.given + 1
         is_redeemed = bool(self.rng.random() < cost / face)
@@ -170,7 +190,7 @@ class Caps:
 
     def left(self, minute: int, forecast: ArrivalForecast) -> dict[str, Bounds]:
         """Return what those to come may take, by limit."""
-        chance = self.cost / self.face if self.face else 1.0
+        chance = self.cost / self.face if self.face else self.planned
         named = {}
         for name, most in self.most.items():
             held_whole = name.startswith("stock") or (name == "budget" and self.basis == "face")
@@ -178,8 +198,12 @@ class Caps:
                 minute, self.hold, stays=chance if held_whole else 1.0, chance=chance
             )
             settled = self.settled[name] + (self.margin() if name == "budget" else 0.0)
-            rest = room(most, settled=settled, reserved=self.reserved[name], hold=hold)
-            named[name] = Bounds(at_least=None, at_most=rest)
+            fits = room(most, settled=settled, reserved=self.reserved[name], hold=hold)
+            left = min(fits)
+            if name == "budget" and self.basis == "face":
+                left, costs = fits.meanwhile, fits.in_the_end * chance
+                named[Prices.COSTS] = Bounds(at_least=None, at_most=costs)
+            named[name] = Bounds(at_least=None, at_most=left)
         return named
 
     def used(self, name: str) -> float:

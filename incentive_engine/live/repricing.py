@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart
 from incentive_engine.allocation.pacing.room import Bounds, room
@@ -23,11 +24,11 @@ from incentive_engine.config import Policy
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
-from incentive_engine.domain import FACE, ISSUED, MICROS, Reason
+from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, Reason
 from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.forecast import ArrivalForecast
-from incentive_engine.live.ledger.commands import Pool, Published, Standing
+from incentive_engine.live.ledger.commands import Pool, Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,28 +159,59 @@ class Repricer:
         """
         self._arrivals.read()
         memory = None if current is None else current.memory
-        repriced = self.pacer.reprice(self._moment(pool, now), prices.by_limit, memory)
+        moment = self._moment(pool, now, prices)
+        repriced = self.pacer.reprice(moment, prices.by_name(), memory)
         came = np.flatnonzero(self._arrivals.seen)
         given = self._arrivals.offer[came]
         return Current(
             prices=prices.next(repriced.prices),
             memory=repriced.memory,
             solved=now,
-            foresight=foresight(self._loaded.planned, came, given, prices.by_limit),
+            foresight=foresight(self._capped, came, given, prices.by_name()),
         )
 
     def give_way(self, pool: Pool, now: int, current: Current) -> Current | None:
         """Return prices between two solves, under the next number; None where they hold."""
         self._arrivals.read()
-        prices, moment = current.prices, self._moment(pool, now)
+        prices, moment = current.prices, self._moment(pool, now, current.prices)
         moved = self.pacer.give_way(current.memory, moment=moment)
         # relative change of a price below which it is not worth a new number between two solves
         step = 0.005
-        if all(abs(moved[name] - price) <= step * price for name, price in prices.items()):
+        now_at = prices.by_name().items()
+        if all(abs(moved.get(name, price) - price) <= step * price for name, price in now_at):
             return None
         return replace(current, prices=prices.next(moved))
 
-    def _moment(self, pool: Pool, now: int) -> Moment:
+    @property
+    def faces_return(self) -> bool:
+        """Whether the budget is held at face value, and comes back but for what is redeemed.
+
+        Then the plan's prices, at which face values alone fit, are too high from the beginning.
+        """
+        return self._hold is not None and self._measures.get(BUDGET) == FACE
+
+    @property
+    def _capped(self) -> Choosers:
+        """The users with what their offers are measured by, once all has come back that will."""
+        planned = self._loaded.planned
+        lower, upper = planned.rows.lower.copy(), planned.rows.upper.copy()
+        ends = BUDGET if self.faces_return else Prices.COSTS
+        upper[[name == ends for name in planned.rows.names]] = np.inf
+        return replace(planned, rows=planned.rows.with_bounds(lower, upper))
+
+    def _chance(self, prices: Prices) -> float | None:
+        """Return what offers are expected to cost of their face value; None while nobody knows."""
+        given = self._arrivals
+        if given.face:
+            return min(given.cost / given.face, 1.0)
+        if not self.faces_return:
+            return None
+        planned = self._loaded.planned
+        usage = np.asarray(planned.rows.matrix @ planned.sums(prices.by_name())[1:].ravel())
+        cost, face = (float(usage[planned.rows.names.index(n)]) for n in (Prices.COSTS, BUDGET))
+        return cost / face if face > 0 else None
+
+    def _moment(self, pool: Pool, now: int, prices: Prices) -> Moment:
         arrivals, forecast = self._arrivals, self.forecast
         edges = np.linspace(forecast.start, forecast.end, len(arrivals.counts) + 1)
         over = int(np.searchsorted(edges, now, side="right")) - 1
@@ -189,33 +221,42 @@ class Repricer:
             seen=arrivals.seen.copy(),
             came=came.tolist(),
             shares=forecast.shares(times).tolist(),
-            left={
-                limit.name: self._left(limit, now)
-                for limit in pool.limits
-                if (limit.at_most, limit.at_least) != (None, None)
-            },
+            left=self._left(pool, now, self._chance(prices)),
             taken={
-                limit.name: int(amount) / (1 if limit.is_count else MICROS)
-                for limit, amount in zip(pool.limits, arrivals.taken, strict=True)
+                Prices.COSTS: arrivals.cost / MICROS,
+                **{
+                    limit.name: int(amount) / (1 if limit.is_count else MICROS)
+                    for limit, amount in zip(pool.limits, arrivals.taken, strict=True)
+                },
             },
         )
 
-    def _left(self, limit: Standing, now: int) -> Bounds:
-        """Return what those to come may take of a limit, in its own unit."""
-        unit = 1 if limit.is_count else MICROS
-        used = limit.reserved + limit.margin + limit.settled
-        most, least = limit.at_most, limit.at_least
-        remaining = None if most is None else (most - used) / unit
-        given = self._arrivals
-        if most is not None and self._hold is not None and given.face:
-            chance = min(given.cost / given.face, 1.0)
-            stays = chance if self._measures[limit.name] in {FACE, ISSUED} else 1.0
-            hold = self.forecast.hold(now, self._hold, stays=stays, chance=chance)
-            reserved, settled = limit.reserved / unit, (limit.settled + limit.margin) / unit
-            remaining = room(most / unit, settled=settled, reserved=reserved, hold=hold)
-        return Bounds(
-            at_most=remaining, at_least=None if least is None else max(least - used, 0) / unit
-        )
+    def _left(self, pool: Pool, now: int, chance: float | None) -> dict[str, Bounds]:
+        """Return what those to come may take of each limit, in its own unit."""
+        left = {}
+        for limit in pool.limits:
+            unit = 1 if limit.is_count else MICROS
+            used = limit.reserved + limit.margin + limit.settled
+            most, least = limit.at_most, limit.at_least
+            at_least = None if least is None else max(least - used, 0) / unit
+            if most is None:
+                if least is not None:
+                    left[limit.name] = Bounds(at_most=None, at_least=at_least)
+                continue
+            remaining = (most - used) / unit
+            if chance is not None and self._hold is not None:
+                stays = chance if self._measures[limit.name] in {FACE, ISSUED} else 1.0
+                hold = self.forecast.hold(now, self._hold, stays=stays, chance=chance)
+                reserved, settled = limit.reserved / unit, (limit.settled + limit.margin) / unit
+                fits = room(most / unit, settled=settled, reserved=reserved, hold=hold)
+                remaining = min(fits)
+                if limit.name == BUDGET and self.faces_return:
+                    # face values must fit while they are held, and costs in the end
+                    remaining = fits.meanwhile
+                    costs = fits.in_the_end * stays
+                    left[Prices.COSTS] = Bounds(at_most=costs, at_least=None)
+            left[limit.name] = Bounds(at_most=remaining, at_least=at_least)
+        return left
 
 
 def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:
@@ -230,4 +271,9 @@ def planned_problem(run: Path, policy: Policy) -> Problem:
     """
     table = read_scores(run / "scores.parquet", policy)
     reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
-    return build_problem(policy.without_exploring(), table, equal(reason, Reason.HOLDOUT))
+    problem = build_problem(policy.without_exploring(), table, equal(reason, Reason.HOLDOUT))
+    if policy.budget is None or policy.budget.basis != "face":
+        return problem
+    # what face values come to in the end, which has a price of its own while they come back
+    costs = sum_limit(Prices.COSTS, COST, at_most=policy.budget.amount)
+    return replace(problem, limits=(*problem.limits, costs))

@@ -286,6 +286,7 @@ class Service:
                     for limit in answer.limits
                 ],
                 prices_version=campaign.prices.version,
+                price_per_cost=campaign.prices.per_cost,
                 currency=campaign.run.policy.currency,
                 basis=None if budget is None else budget.basis,
                 seq=answer.seq,

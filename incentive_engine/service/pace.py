@@ -52,7 +52,9 @@ async def keep_pace(service: Service) -> None:
         now = wall_micros()
         if not repricer.forecast.start < now < repricer.forecast.end:
             continue
-        is_due = now - (current.solved if current else began) >= every
+        # the plan's own prices are too high where face values come back
+        is_first = current is None and repricer.faces_return
+        is_due = is_first or now - (current.solved if current else began) >= every
         if not is_due and current is None:
             continue
         try:
@@ -139,7 +141,7 @@ async def _obey(service: Service, change: Change, *, at: int) -> None:
     accepted = Current(
         prices=campaign.prices,
         memory=replace(
-            WarmStart() if current is None else current.memory, prices=campaign.prices.by_limit
+            WarmStart() if current is None else current.memory, prices=campaign.prices.by_name()
         ),
         solved=at if current is None else current.solved,
         foresight=service.foresight,

@@ -72,7 +72,7 @@ class WatchedFindings:
 
             self._watch = Watch(self._campaign.run.directory, self._campaign)
         observed = self._watch.read(self._ledger)
-        prices = self._campaign.prices.by_limit
+        prices = self._campaign.prices.by_name()
         return self._watch.findings(observed, wall_micros(), prices=prices, requests=requests)
 
 

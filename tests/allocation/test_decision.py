@@ -278,6 +278,22 @@ def test_bad_users_and_prices_of_another_policy_are_refused() -> None:
             decide(one, frozen, prices)
 
 
+def test_a_price_of_costs_decides_as_that_of_a_budget_of_costs_and_survives_a_file() -> None:
+    campaign = Campaign.of(*CASES["rich"])
+    free = dict.fromkeys(campaign.prices.by_limit, 0.0)
+    of_budget = campaign.prices.next(free | {"budget": 0.02})
+    of_costs = campaign.prices.next(free | {Prices.COSTS: 0.02})
+    assert (of_costs.per_cost, of_costs.by_limit) == (0.02, free)
+    read = Prices.from_dict(json.loads(json.dumps(of_costs.to_dict())))
+    assert read.by_name() == of_costs.by_name()
+    users = campaign.users(list(range(len(campaign.frame))))
+    offers = [decide(user, campaign.frozen, of_budget).offer_id for user in users]
+    assert [decide(user, campaign.frozen, read).offer_id for user in users] == offers
+    assert offers != [
+        decide(user, campaign.frozen, campaign.prices.next(free)).offer_id for user in users
+    ]
+
+
 def test_new_prices_have_the_next_number_and_change_choices() -> None:
     user, campaign = some_user()
     dear = campaign.prices.next(dict.fromkeys(campaign.prices.by_limit, 0.0) | {"budget": 1e9})

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_attributes import User
 from incentive_engine.allocation.decisions.user_rules import Cell, Pair, UserRules, rules_of
-from incentive_engine.domain import Reason
+from incentive_engine.domain import COST, Reason
 from incentive_engine.errors import DataError, Fault
 
 
@@ -119,7 +119,7 @@ def prices_of_pairs(frozen: FrozenPolicy, prices: Prices, cell: Cell) -> tuple[P
     rules = rules_of(frozen)
     named = sorted(rules.forms_for(cell), key=lambda item: item[0])
     issued = [0.0] * len(rules.faces)
-    per_unit = [dict.fromkeys(rules.priced, 0.0) for _ in rules.faces]
+    per_unit = [{**dict.fromkeys(rules.priced, 0.0), COST: prices.per_cost} for _ in rules.faces]
     for name, form in named:
         price = prices.by_limit.get(name, 0.0)
         for place in form.places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,8 +44,19 @@ class Hold:
     late: float
 
 
-def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> float:
-    """Return what all who are to come may reserve of a limit, in its own unit.
+class Room(NamedTuple):
+    """What all who are to come may reserve of a limit, in its own unit.
+
+    `meanwhile` is what fits beside what is held before it comes back, `in_the_end` what fits once
+    all has come back that will.
+    """
+
+    meanwhile: float
+    in_the_end: float
+
+
+def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> Room:
+    """Return what all who are to come may reserve of a limit.
 
     Two things keep them. In the end, what stays of all that is and will be reserved, and the
     whole of what is reserved late, must fit. And before anything that is reserved from now on
@@ -65,7 +77,7 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> floa
 
     >>> ages, coming = np.array([0.0, 1.0]), np.array([0.0, 0.01])
     >>> never = Hold(stays=0.25, chance=0.75, ages=ages, coming=coming, late=0.2)
-    >>> round(room(100.0, settled=0.0, reserved=70.0, hold=never), 6)
+    >>> round(min(room(100.0, settled=0.0, reserved=70.0, hold=never)), 6)
     245.714286
 
     Were half of them to come before what is held comes back, 30 would have to do for these.
@@ -73,7 +85,7 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> floa
     >>> soon = Hold(
     ...     stays=0.25, chance=0.75, ages=ages[:1], coming=np.array([0.5]), late=0.2
     ... )
-    >>> room(100.0, settled=0.0, reserved=70.0, hold=soon)
+    >>> room(100.0, settled=0.0, reserved=70.0, hold=soon).meanwhile
     60.0
     """
     # early in a campaign nothing is redeemed yet, and a share of 0 would divide
@@ -81,8 +93,10 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> floa
     of_open = settles / (2 - chance)
     of_late = 1 - chance / 2 + settles / 2
     each = settles * (1 - hold.late) + of_late * hold.late
-    in_the_end = (at_most - settled - of_open * reserved) / each
+    in_the_end = max(0.0, (at_most - settled - of_open * reserved) / each)
+    if not len(hold.coming):  # nothing comes back within the campaign
+        return Room(in_the_end, np.inf)
     # what is open now comes back evenly over the hold, since it was reserved evenly before
     still_held = reserved * (of_open + (1 - of_open) * (1 - hold.ages))
     meanwhile = (at_most - settled - still_held) / np.maximum(hold.coming, 1e-9)
-    return max(0.0, float(min(in_the_end, meanwhile.min(initial=np.inf))))
+    return Room(max(0.0, float(meanwhile.min())), in_the_end)

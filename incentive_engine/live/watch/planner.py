@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 
+from incentive_engine.allocation.decisions.frozen_policy import Prices
 from incentive_engine.allocation.pacing.pacer import lowest_within, systematic_sample
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.plans.choosers import Choosers
@@ -108,7 +109,10 @@ class Rest:
         tight = 1e-6
         bounded = rows.with_bounds(lower * each, upper * each)
         lowest = lowest_within(self._crowd.users, bounded, now, gap=tight).prices
-        return dict(zip(rows.names, lowest.tolist(), strict=True))
+        named = dict(zip(rows.names, lowest.tolist(), strict=True))
+        # what face values cost in the end is below what they hold, and has no price here
+        named.pop(Prices.COSTS, None)
+        return named
 
     def outlook(self, prices: Mapping[str, float], *, worthless: str | None = None) -> Outlook:
         """Return what the rest of the campaign brings at some prices.

@@ -113,7 +113,7 @@ class Watch:
         """
         look = self.look(observed, now, outcomes=outcomes, requests=requests)
         if prices is None:
-            prices = accepted_prices(observed.actions) or self._campaign.prices.by_limit
+            prices = accepted_prices(observed.actions) or self._campaign.prices.by_name()
         findings = [self._finding(look, one, prices) for one in find(look)]
         order = ("error", "warning", "info")
         return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))

@@ -106,10 +106,13 @@ class PoolBody(msgspec.Struct, kw_only=True, frozen=True):
 
     ``foresight`` is the share of what perfect foresight would have reached with what was given
     until prices were solved last, 0 to 1; null before, and where they stay those of the plan.
+    ``price_per_cost`` is the value given up per unit of what an offer is expected to cost, beside
+    the prices of limits: above 0 where face values are held, and come back.
     """
 
     limits: list[LimitBody]
     prices_version: int
+    price_per_cost: float
     currency: str
     basis: str | None
     seq: int
