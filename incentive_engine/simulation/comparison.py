@@ -14,8 +14,7 @@ from incentive_engine.language import Message
 from incentive_engine.simulation.figures import FIGURES, LEARNED, DrawResult, WaveFigures
 from incentive_engine.simulation.offpolicy import ReplayResult
 from incentive_engine.simulation.results.payback import Payback, campaign_table, paybacks
-from incentive_engine.simulation.results.promises import COLUMNS as PROMISE_COLUMNS
-from incentive_engine.simulation.results.promises import promise_table
+from incentive_engine.simulation.results.promises import promise_frame, promise_table
 from incentive_engine.simulation.results.replay_table import (
     Replays,
     replay_pairs,
@@ -143,7 +142,7 @@ def compare_replays(
         currency=base.policy.currency,
         table=table,
         pairs=replay_pairs(replays[0]),
-        promises=pd.DataFrame(columns=list(PROMISE_COLUMNS)),
+        promises=promise_frame(),
         draws=pd.DataFrame(),
         waves=None,
         sweep=pd.concat(sweeps, ignore_index=True) if sweeps else None,

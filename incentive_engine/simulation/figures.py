@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import ChoiceArray, FloatArray
 
 FIGURES: Final = (
@@ -24,13 +23,6 @@ LEARNED: Final = (
     "trial_rows",  # rows that the plan was learned from
 )
 """What a draw says beyond these about each campaign of a series."""
-ENGINES: Final[dict[Strategy, bool]] = {
-    "engine": True,
-    "engine-unweighted": False,
-    "engine-learning": True,
-    "engine-naive": True,
-}
-"""Strategies that state their gain, and whether they favour members."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

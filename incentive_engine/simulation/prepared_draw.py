@@ -12,7 +12,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Scenario, Strategy, World
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, to_micros
-from incentive_engine.simulation.figures import ENGINES, FIGURES, Course
+from incentive_engine.simulation.figures import FIGURES, Course
 from incentive_engine.simulation.market.chances import CommonRandomNumbers
 from incentive_engine.simulation.market.settlement import (
     PlanIncrement,
@@ -28,6 +28,7 @@ from incentive_engine.simulation.shared_draws import Ground
 from incentive_engine.simulation.situations import favoured_of, rank_of, situation_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial, truth_scores
 from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.traits import TRAITS
 from incentive_engine.simulation.strategy.waves import Schedule, schedule
 from incentive_engine.simulation.variants import SweepVariant
 
@@ -168,8 +169,9 @@ def figures_of(
             "favoured_cost": theirs.cost,
             "favoured_conversions": theirs.conversions,
         }
-    if strategy in ENGINES:
-        figures |= _stated(stage, situation, favouring=ENGINES[strategy])
+    traits = TRAITS[strategy]
+    if traits.states_gain:
+        figures |= _stated(stage, situation, favouring=bool(traits.favours))
     return np.array([figures[name] for name in FIGURES], dtype=np.float64)
 
 

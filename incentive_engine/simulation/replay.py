@@ -24,7 +24,7 @@ from incentive_engine.simulation.situations import (
 )
 from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
 from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.strategies import PLANS, Situation
+from incentive_engine.simulation.strategy.strategies import Situation, plan_of
 from incentive_engine.simulation.variants import SweepVariant
 
 
@@ -175,4 +175,4 @@ def _choices(
     for b, budget in enumerate(scenario.budgets):
         situation = situation_with(stage.situation, stage.policy, budget * stage.share)
         for s, strategy in enumerate(scenario.strategies):
-            yield (s, b), situation, PLANS[strategy](situation)
+            yield (s, b), situation, plan_of(strategy)(situation)

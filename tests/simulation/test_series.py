@@ -12,9 +12,8 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignSeries, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
-from incentive_engine.simulation.market.world import draw_people
+from incentive_engine.simulation.market.world import MarketDrift, draw_people
 from incentive_engine.simulation.results.payback import Payback
-from incentive_engine.simulation.series import MarketDrift
 from incentive_engine.simulation.variants import read_variants
 from incentive_engine.stats.draws import Interval
 from incentive_engine.synthetic.sample import MARKETS

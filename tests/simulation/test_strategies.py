@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from incentive_engine.domain import to_micros
 from incentive_engine.simulation.strategy.strategies import (
-    PLANS,
     Situation,
     everyone,
     first_come,
     greedy,
     nobody,
+    plan_of,
     propensity,
     tier_rules,
 )
@@ -91,7 +91,7 @@ def test_no_rule_plans_more_than_the_budget_or_a_pair_that_is_not_allowed(
         standing=rng.random(12),
         order=rng.permutation(12),
     )
-    choice = PLANS[name](one)  # type: ignore[index]
+    choice = plan_of(name)(one)  # type: ignore[arg-type]
     rows = np.flatnonzero(choice >= 0)
     assert allowed[rows, choice[rows]].all()
     assert to_micros(one.charge[rows, choice[rows]]).sum() <= round(budget * 1e6)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import pandas as pd
 
 from incentive_engine.report.figures.charts import Colour, Series
-
-DASHED: Final = frozenset({"oracle", "oracle-unweighted", "nobody"})
-"""Strategies that nobody can use, or that do nothing."""
+from incentive_engine.simulation.strategy.traits import TRAITS
 
 
 def lines_of(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
@@ -41,5 +38,5 @@ def lines_of(table: pd.DataFrame, x: str, y: str) -> Iterator[Series]:
             low=mine[f"{y}_low"].tolist() if band else (),
             high=mine[f"{y}_high"].tolist() if band else (),
             colour=colours.get(str(strategy), Colour.MUTED),
-            dashed=strategy in DASHED,
+            dashed=TRAITS[strategy].is_mark,
         )

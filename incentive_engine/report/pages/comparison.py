@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pandas as pd
 from markupsafe import Markup
 
+from incentive_engine.config.scenario import Strategy
 from incentive_engine.language import Code, Language, language
 from incentive_engine.report import words
 from incentive_engine.report.content import StatedObjective
 from incentive_engine.report.figures.charts import Axis, Chart, Size, figure
-from incentive_engine.report.figures.lines import DASHED, lines_of
+from incentive_engine.report.figures.lines import lines_of
 from incentive_engine.report.frame import render_page
 from incentive_engine.report.pages.series import courses, payback_sentences
 from incentive_engine.simulation.comparison import StrategyComparison
+from incentive_engine.simulation.strategy.traits import TRAITS, engines
 
 Row = Mapping[Hashable, Any]
 
@@ -96,11 +98,15 @@ def _headline(t: Language, comparison: StrategyComparison) -> ComparisonHeadline
     scenario, measure = comparison.scenario, _measure(comparison)
     budget = scenario.budgets[len(scenario.budgets) // 2]
     at_budget = comparison.table[comparison.table["budget"] == budget]
-    rows: dict[object, Row] = {row["strategy"]: row for row in _rows(at_budget)}
-    name = next((name for name in ENGINES if name in rows), None)
+    rows: dict[Strategy, Row] = {row["strategy"]: row for row in _rows(at_budget)}
+    name = next((name for name in engines() if name in rows), None)
     if name is None or scenario.baseline == name:
         return None
-    others = {way: row[measure] for way, row in rows.items() if way not in {*ENGINES, *DASHED}}
+    others = {
+        way: row[measure]
+        for way, row in rows.items()
+        if not (TRAITS[way].is_engine or TRAITS[way].is_mark)
+    }
     is_former = scenario.baseline in rows
     if not is_former and not others:
         return None
@@ -155,14 +161,11 @@ def _picture(t: Language, comparison: StrategyComparison) -> Markup:
     return figure(t, chart)
 
 
-ENGINES: Final = ("engine", "engine-unweighted")
-
-
 def verdicts(comparison: StrategyComparison, *, lang: Code = "en") -> Iterator[str]:
     """Yield in words how the engine's efficiency compares with the baseline's, per budget."""
     t = language(lang)
     table, base = comparison.table, comparison.scenario.baseline
-    for name in ENGINES:
+    for name in engines():
         for row in _rows(table[table["strategy"] == name]):
             better, low, high = (
                 float(row[f"efficiency_gain{end}"]) for end in ("", "_low", "_high")
@@ -210,9 +213,8 @@ def _rows(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
 
 def _engine_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs with an engine strategy, the engine first."""
-    engines = ENGINES
-    mine = pairs[pairs["strategy"].isin(engines) | pairs["against"].isin(engines)].copy()
-    turned = ~mine["strategy"].isin(engines)
+    mine = pairs[pairs["strategy"].isin(engines()) | pairs["against"].isin(engines())].copy()
+    turned = ~mine["strategy"].isin(engines())
     swapped = mine[turned]
     mine.loc[turned, ["strategy", "against"]] = swapped[["against", "strategy"]].to_numpy()
     mine.loc[turned, ["low", "high"]] = -swapped[["high", "low"]].to_numpy()

@@ -14,7 +14,8 @@ from incentive_engine.language import Language
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 from incentive_engine.report.figures.lines import lines_of
 from incentive_engine.simulation.comparison import StrategyComparison
-from incentive_engine.simulation.results.payback import ORACLES, Payback
+from incentive_engine.simulation.results.payback import Payback
+from incentive_engine.simulation.strategy.traits import TRAITS, oracles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ def _figure(row: dict[Hashable, Any], measure: str) -> dict[str, float]:
 def _columns(comparison: StrategyComparison) -> Iterator[CampaignColumn]:
     """Yield what the table shows: gains, leads, regrets, and what exploring costs."""
     scenario = comparison.scenario
-    others = [name for name in scenario.strategies if name not in ORACLES]
+    others = [name for name in scenario.strategies if not TRAITS[name].knows_truth]
     yield from (
         CampaignColumn(strategy=name, measure="conversions") for name in scenario.strategies
     )
@@ -128,8 +129,8 @@ def _charts(
     table = table.assign(place=table["campaign"] - 1)
     left_out: dict[str, set[str]] = {
         "conversions": set(),
-        "lead_so_far": {baseline, *ORACLES},
-        "regret": {*ORACLES},
+        "lead_so_far": {baseline, *oracles()},
+        "regret": {*oracles()},
     }
     # what is drawn by campaign, each as a chart
     measures = ("conversions", "lead_so_far", "regret")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignShift, World
+from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import RESERVED, UserTable
 from incentive_engine.domain import CONTROL, FloatArray
@@ -21,9 +22,6 @@ from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.synthetic.market import Market, Truth, react, run_trial
 from incentive_engine.synthetic.population import SyntheticPopulation, draw_population
 from incentive_engine.synthetic.sample import MARKETS, market_people
-
-MOST_LIKELY: Final = 0.95
-"""No probability of converting exceeds this, as in the market itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,6 +40,9 @@ class People:
     traits : (n, 3) float64
         Standardised: how much they shop, how much they look at prices, how large baskets are.
     """
+
+    MOST_LIKELY: ClassVar = 0.95
+    """No probability of converting exceeds this, as in the market itself."""
 
     users: UserTable
     reaction: Truth
@@ -148,7 +149,7 @@ def drifted(truth: Truth, campaign: CampaignShift, forecast_error: float) -> Tru
     before = truth.conversion[:, :1]
     base = expit(logit(before) + campaign.baseline)
     effect = campaign.effect * (truth.conversion - before)
-    conversion = np.clip(base + effect, 0.2 * base, MOST_LIKELY)
+    conversion = np.clip(base + effect, 0.2 * base, People.MOST_LIKELY)
     redemption = campaign.redemption * (1 + campaign.redemption_spread * forecast_error)
     return Truth(
         conversion=conversion,
@@ -161,8 +162,53 @@ def spiked(
     truth: Truth, *, factor: float, where: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> Truth:
     """Return the truth with `factor` times the conversions of some users, (n,) bool."""
-    more = np.minimum(truth.conversion * factor, np.maximum(MOST_LIKELY, truth.conversion))
+    more = np.minimum(truth.conversion * factor, np.maximum(People.MOST_LIKELY, truth.conversion))
     return replace(truth, conversion=np.where(where[:, None], more, truth.conversion))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarketDrift:
+    """How c campaigns differ from the market in which the trial was run.
+
+    Attributes
+    ----------
+    level : (c, k) float64
+        What each offer changes for everybody beyond that, probability.
+    slope : (c, k, 3) float64
+        The same for each standard deviation of a user's traits.
+    season : (c,) float64
+        Everybody's log odds beyond theirs.
+    """
+
+    level: FloatArray
+    slope: FloatArray
+    season: FloatArray
+
+    @classmethod
+    def draw(cls, series: CampaignSeries, *, offers: int, seed: np.random.SeedSequence) -> Self:
+        """Draw the walks of k offers; the first campaign is one step away from the trial."""
+        rng, campaigns = np.random.default_rng(seed), series.campaigns
+        steps = rng.standard_normal((campaigns, offers, 4)) * series.drift
+        walk = np.cumsum(steps, axis=0)
+        return cls(
+            level=walk[..., 0] / 2,
+            slope=walk[..., 1:],
+            season=series.seasons * rng.standard_normal(campaigns),
+        )
+
+    def moved(self, people: People, campaign: int) -> People:
+        """Return people as they react in a campaign, counted from 0.
+
+        Nobody is put off beyond a fifth of the own probability of converting without an offer.
+        """
+        truth = people.reaction
+        before = truth.conversion[:, :1]
+        base = expit(logit(before) + self.season[campaign])
+        walked = self.level[campaign] + people.traits @ self.slope[campaign].T
+        effect = truth.conversion[:, 1:] - before + walked
+        conversion = np.clip(base + effect, 0.2 * base, People.MOST_LIKELY)
+        moved = np.column_stack([base, conversion])
+        return replace(people, reaction=replace(truth, conversion=moved))
 
 
 def _traits(people: SyntheticPopulation) -> FloatArray:

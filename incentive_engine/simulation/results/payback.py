@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,8 @@ from incentive_engine.config.scenario import EXPLORING, Strategy
 from incentive_engine.domain import FloatArray
 from incentive_engine.simulation.figures import LEARNED
 from incentive_engine.simulation.results.table import Draws
+from incentive_engine.simulation.strategy.traits import oracles
 from incentive_engine.stats.draws import Interval, mean_interval
-
-ORACLES: Final[tuple[Strategy, ...]] = ("oracle", "oracle-unweighted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ def _by_campaign(draws: Draws, name: str, strategy: Strategy, b: int) -> FloatAr
 
 def _rows(draws: Draws) -> Iterator[dict[str, object]]:
     scenario = draws.scenario
-    oracle = next((name for name in ORACLES if name in scenario.strategies), None)
+    oracle = next((name for name in oracles() if name in scenario.strategies), None)
     for b, budget in enumerate(scenario.budgets):
         before = _by_campaign(draws, "true_conversions", scenario.baseline, b)
         best = None if oracle is None else _by_campaign(draws, "true_conversions", oracle, b)

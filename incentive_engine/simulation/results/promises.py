@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,9 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import Strategy
 from incentive_engine.domain import BoolArray
 from incentive_engine.language import say
-from incentive_engine.simulation.figures import ENGINES
 from incentive_engine.simulation.results.table import Draws
+from incentive_engine.simulation.strategy.traits import TRAITS
 from incentive_engine.stats.draws import share_interval
-
-COLUMNS: Final = (
-    "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "trials",
-    "mean_stated", "mean_true", "verdict",
-)  # fmt: skip
 
 
 def promise_table(draws: Draws, policy: Policy) -> pd.DataFrame:
@@ -29,13 +23,22 @@ def promise_table(draws: Draws, policy: Policy) -> pd.DataFrame:
     the stated gain promises that its interval covers the true gain. A promise is `broken` when
     the 95 % interval of the share of draws that kept it lies wholly below what was promised.
     """
-    return pd.DataFrame(list(_promises(draws, policy)), columns=list(COLUMNS))
+    return promise_frame(_promises(draws, policy))
+
+
+def promise_frame(promises: Iterable[tuple[object, ...]] = ()) -> pd.DataFrame:
+    """Return promises as a table; none make an empty one."""
+    columns = [
+        "promise", "strategy", "budget", "promised", "kept", "kept_low", "kept_high", "trials",
+        "mean_stated", "mean_true", "verdict",
+    ]  # fmt: skip
+    return pd.DataFrame(list(promises), columns=columns)
 
 
 def _promises(draws: Draws, policy: Policy) -> Iterator[tuple[object, ...]]:
     budget = policy.budget
     for strategy in draws.scenario.strategies:
-        if strategy not in ENGINES:
+        if not TRAITS[strategy].states_gain:
             continue
         for b in range(len(draws.scenario.budgets)):
             if budget is not None and budget.basis == "at-risk":

@@ -15,9 +15,9 @@ from incentive_engine.domain import OUTCOMES, FloatArray
 from incentive_engine.language import Message, say
 from incentive_engine.simulation.offpolicy import ESTIMATORS, ReplayResult, overlap_warning
 from incentive_engine.simulation.results.strategy_result import (
-    PAIR_COLUMNS,
     PER,
     StrategyResult,
+    pair_frame,
     table_of,
 )
 from incentive_engine.stats.draws import Interval
@@ -70,7 +70,7 @@ def replay_table(replays: Replays) -> pd.DataFrame:
 
 def replay_pairs(replays: Replays) -> pd.DataFrame:
     """Return the doubly robust difference in conversions of each pair of strategies."""
-    return pd.DataFrame(list(_pairs(replays)), columns=list(PAIR_COLUMNS))
+    return pair_frame(_pairs(replays))
 
 
 def total(rows: FloatArray) -> Interval:

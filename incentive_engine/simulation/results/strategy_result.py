@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,6 @@ from incentive_engine.stats.draws import Interval
 
 PER: Final = 1000
 """Efficiency is stated in conversions per this many currency units."""
-PAIR_COLUMNS: Final = ("budget", "strategy", "against", "difference", "low", "high", "wins")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +73,9 @@ def table_of(
             for b, budget in enumerate(scenario.budgets)
         ]
     )
+
+
+def pair_frame(pairs: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    """Return comparisons of two strategies each as a table."""
+    columns = ["budget", "strategy", "against", "difference", "low", "high", "wins"]
+    return pd.DataFrame(list(pairs), columns=columns)

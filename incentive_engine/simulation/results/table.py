@@ -14,9 +14,9 @@ from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, DrawResult
 from incentive_engine.simulation.results.strategy_result import (
-    PAIR_COLUMNS,
     PER,
     StrategyResult,
+    pair_frame,
     table_of,
 )
 from incentive_engine.stats.draws import (
@@ -91,7 +91,7 @@ def comparison_table(draws: Draws) -> pd.DataFrame:
 
 def pair_table(draws: Draws) -> pd.DataFrame:
     """Return the difference in conversions of each pair of strategies, with the same chances."""
-    return pd.DataFrame(list(_pairs(draws)), columns=list(PAIR_COLUMNS))
+    return pair_frame(_pairs(draws))
 
 
 def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 from incentive_engine.simulation.strategy.planning import Planner
 from incentive_engine.simulation.strategy.tiers import offers_by_tier
+from incentive_engine.simulation.strategy.traits import TRAITS
 
 if TYPE_CHECKING:
     from incentive_engine.config.scenario import Strategy
@@ -99,40 +101,30 @@ def greedy(situation: Situation) -> ChoiceArray:
     return _until_gone(situation, choice, _descending(best))
 
 
-def engine(situation: Situation) -> ChoiceArray:
-    """Decide as the policy says."""
-    return situation.planner.plan(situation.budget, favouring=True)
+def plan_of(strategy: Strategy) -> Plan:
+    """Return how a strategy hands out offers.
+
+    The engine and the oracle decide as the policy says; those that favour nobody count every
+    user's outcome alike.
+    """
+    traits = TRAITS[strategy]
+    if traits.favours is not None:
+        return partial(_solved, favouring=traits.favours, knowing_truth=traits.knows_truth)
+    rules: dict[Strategy, Plan] = {
+        "nobody": nobody,
+        "everyone": everyone,
+        "first-come": first_come,
+        "tier-rules": tier_rules,
+        "propensity": propensity,
+        "greedy": greedy,
+    }
+    return rules[strategy]
 
 
-def engine_unweighted(situation: Situation) -> ChoiceArray:
-    """Decide as the policy says, but count every user's outcome alike."""
-    return situation.planner.plan(situation.budget, favouring=False)
-
-
-def oracle(situation: Situation) -> ChoiceArray:
-    """Decide as the policy says, knowing the true effects and costs."""
-    return situation.planner.plan(situation.budget, favouring=True, knowing_truth=True)
-
-
-def oracle_unweighted(situation: Situation) -> ChoiceArray:
-    """Decide knowing the truth, every user's outcome counting alike."""
-    return situation.planner.plan(situation.budget, favouring=False, knowing_truth=True)
-
-
-PLANS: Final[dict[Strategy, Plan]] = {
-    "nobody": nobody,
-    "everyone": everyone,
-    "first-come": first_come,
-    "tier-rules": tier_rules,
-    "propensity": propensity,
-    "greedy": greedy,
-    "engine": engine,
-    "engine-unweighted": engine_unweighted,
-    "oracle": oracle,
-    "oracle-unweighted": oracle_unweighted,
-    "engine-learning": engine,  # the same by other knowledge
-    "engine-naive": engine,
-}
+def _solved(situation: Situation, *, favouring: bool, knowing_truth: bool) -> ChoiceArray:
+    return situation.planner.plan(
+        situation.budget, favouring=favouring, knowing_truth=knowing_truth
+    )
 
 
 def _descending(score: FloatArray) -> IntArray:
