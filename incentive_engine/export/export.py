@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.errors import ConfigError, Fault, VerificationError
-from incentive_engine.export.formats import PRESETS, of_suffix, preset
+from incentive_engine.export.formats import PRESETS, Format, of_suffix, preset
 from incentive_engine.export.keys import SecretKey
 from incentive_engine.export.parts import write_parts
 from incentive_engine.export.places import Destination
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Filters, Selected, select
-from incentive_engine.export.sheets import Format
 from incentive_engine.language import Text, say
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.verify.result import Verification

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.data.tables.files import digest_file, publish, writing_to
+from incentive_engine.export.formats import Sheet
 from incentive_engine.export.places import Destination, FinishedFile
 from incentive_engine.export.rows import OfferRows
-from incentive_engine.export.sheets import Sheet
 from incentive_engine.export.writers import DuckDBWriter, ParquetWriter, PartWriter, TextWriter
 
 

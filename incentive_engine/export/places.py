@@ -10,7 +10,7 @@ from typing import Any
 
 from incentive_engine.data.tables.files import digest_file, writing_to
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.export.sheets import Sheet
+from incentive_engine.export.formats import Sheet
 from incentive_engine.language import say
 from incentive_engine.run.format import read_json
 from incentive_engine.run.records import only_one, write_record

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from incentive_engine.config.access.database_url import DatabaseUrl, read_database_url
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.export.export import Exported, ExportOptions, check_key, refuse_unverified
+from incentive_engine.export.formats import ConstantColumn, Sheet
 from incentive_engine.export.rows import OfferRows, Wanted
 from incentive_engine.export.selection import Selected, select
-from incentive_engine.export.sheets import ConstantColumn, Sheet
 from incentive_engine.export.writers import text_block
 from incentive_engine.language import say
 from incentive_engine.run.finished import FinishedRun

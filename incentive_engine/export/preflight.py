@@ -53,18 +53,21 @@ class Flight:
         return None if self.gain is None else self.gain.baseline.get(name)
 
 
+Found = Iterator[tuple[str, Severity, Message]]
+
+
 def preflight(flight: Flight) -> tuple[PreflightFinding, ...]:
     """Return what is found, the most severe first."""
+    checks: tuple[Callable[[Flight], Found], ...] = (
+        _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain, _trial,
+    )  # fmt: skip
     findings = [
         PreflightFinding(name=name, severity=severity, text=text)
-        for check in CHECKS
+        for check in checks
         for name, severity, text in check(flight)
     ]
     order = list(Severity)
     return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
-
-
-Found = Iterator[tuple[str, Severity, Message]]
 
 
 def _face_values(flight: Flight) -> Found:
@@ -224,10 +227,6 @@ def _trial(flight: Flight) -> Found:
             text = joined([Message.from_dict(message) for message in parts])
             yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
-
-CHECKS: Final[tuple[Callable[[Flight], Found], ...]] = (
-    _face_values, _liability, _validity, _jumps, _stock, _nobody, _holdout, _gain, _trial,
-)  # fmt: skip
 
 WARNINGS: Final = (
     "deep-discount", "holdout", "jump", "liability", "nobody", "not-yet-valid", "out-of-reach",

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from incentive_engine.errors import DataError, Fault, SetupError
-from incentive_engine.export.sheets import ConstantColumn, Dialect, Sheet
+from incentive_engine.export.formats import ConstantColumn, Dialect, Sheet
 from incentive_engine.language import say
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.export.export import Exported, ExportOptions, export_offers
+from incentive_engine.export.formats import Format
 from incentive_engine.export.keys import SecretKey
-from incentive_engine.export.sheets import Format
 from incentive_engine.run.finished import read_run
 from incentive_engine.verify.result import Check, Verification
 from incentive_engine.verify.verification import verify_run

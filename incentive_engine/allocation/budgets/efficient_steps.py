@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.pair_columns import in_parts
+from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.data import memory
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray

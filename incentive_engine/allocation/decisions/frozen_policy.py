@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import ValidationError
 
-from incentive_engine.allocation.weights import Medians
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND
 from incentive_engine.errors import DataError, Fault
@@ -65,7 +64,7 @@ class FrozenPolicy:
     policy: Policy
     measures: tuple[str, ...]
     kinds: Mapping[str, Kind]
-    medians: Medians
+    medians: tuple[float | None, ...]
     groups: tuple[tuple[str, ...] | None, ...]
     cutoffs: Mapping[tuple[Label, ...], int] = field(repr=False)
     held: Mapping[tuple[Label, ...], float] = field(repr=False)

@@ -13,7 +13,7 @@ from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.kernels.pair_kernels import KernelColumns
 from incentive_engine.allocation.population.kernels.score_kernels import exact_score
 from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.pair_columns import in_parts
+from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import ChoiceArray, FloatArray
 from incentive_engine.jit import compiled

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.kernels import pair_kernels
-from incentive_engine.allocation.population.pair_columns import in_parts, shared_fields
+from incentive_engine.allocation.population.sweep import in_parts, shared_fields
 from incentive_engine.allocation.population.units import HEADROOM, Units
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question

@@ -12,8 +12,14 @@ import numpy.typing as npt
 from incentive_engine.allocation.population.kernels import choice_kernels as choices
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import price_table
-from incentive_engine.allocation.population.pair_columns import PairColumns, in_parts
-from incentive_engine.allocation.population.sweep import dual_sum, reaches, sweep, total_sizes
+from incentive_engine.allocation.population.sweep import (
+    PairColumns,
+    dual_sum,
+    in_parts,
+    reaches,
+    sweep,
+    total_sizes,
+)
 from incentive_engine.allocation.population.units import CellTable
 from incentive_engine.allocation.population.variance import variance_in
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray

@@ -16,8 +16,8 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.choosers import choices_at
 from incentive_engine.allocation.plans.margins import margins
 from incentive_engine.allocation.plans.plan import propensities, reasons
+from incentive_engine.allocation.plans.score_rows import ScoreRows, StateRows
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.allocation.score_rows import ScoreRows, StateRows
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from incentive_engine.allocation.population.pair_columns import PairColumns, shared_fields
+from incentive_engine.allocation.population.sweep import PairColumns, shared_fields
 from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
