@@ -15,7 +15,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.value.plan_gain import PlanGain
-from incentive_engine.report import Exploring, ExploringPower
+from incentive_engine.report.evidence import Exploring, ExploringPower
 from incentive_engine.stats.power import detectable_effect, power_of
 
 

@@ -13,7 +13,8 @@ from incentive_engine.data.tables.arrow import Column, compact, is_number, level
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.params import INSIGHT
-from incentive_engine.report import BenefitRow, Benefits, Estimate, LoyaltyCheck
+from incentive_engine.report.evidence import BenefitRow, Benefits, LoyaltyCheck
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.intervals import interval
 
 

@@ -22,8 +22,8 @@ from incentive_engine.insight.value.cost_correction import CostCorrection, evalu
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import ModelQuality
-from incentive_engine.report import Alternative, Exploring, Response
-from incentive_engine.report import Holdout as Held
+from incentive_engine.report.evidence import Alternative, Exploring, Response
+from incentive_engine.report.evidence import Holdout as Held
 from incentive_engine.stats.estimate import Estimate
 
 

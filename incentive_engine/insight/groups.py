@@ -15,7 +15,7 @@ from incentive_engine.domain import MICROS, FloatArray
 from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.small_groups import group_columns, shown_apart
-from incentive_engine.report import GroupRow, GroupTable
+from incentive_engine.report.content import GroupRow, GroupTable
 
 
 def group_tables(findings: PlanFindings) -> tuple[GroupTable, ...]:

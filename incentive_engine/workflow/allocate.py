@@ -16,10 +16,10 @@ from incentive_engine.insight.budget.response import kept_beside
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.gain import read_valuation
+from incentive_engine.language import Code
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.report import Code
 from incentive_engine.workflow.begin import begin
 from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
 from incentive_engine.workflow.write_run import write_run

@@ -52,7 +52,7 @@ from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report import Alternative, Exploring, Holdout, Response
+from incentive_engine.report.evidence import Alternative, Exploring, Holdout, Response
 from incentive_engine.run.directory import AllocationTable
 
 Shown = TypeVar("Shown")

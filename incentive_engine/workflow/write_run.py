@@ -18,10 +18,11 @@ from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.pages.report_content import report_content
 from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.language import Code
 from incentive_engine.pipeline.inputs import Inputs
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.pipeline.steps import Steps
-from incentive_engine.report import Code, render_report
+from incentive_engine.report.pages.page import render_report
 from incentive_engine.run.directory import (
     ROW_GROUP,
     AllocationTable,

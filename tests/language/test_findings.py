@@ -13,7 +13,8 @@ from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import Fault
 from incentive_engine.language import say, shortened
-from incentive_engine.report import Note, render_report
+from incentive_engine.report.content import Note
+from incentive_engine.report.pages.page import render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.drift import Drift, Shift
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck

@@ -6,23 +6,23 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from incentive_engine.language import say
-from incentive_engine.report import (
+from incentive_engine.report.conditions import ColumnTest, PublicOffer, PublicRules
+from incentive_engine.report.evidence import (
     Alternative,
     BenefitRow,
     Benefits,
-    CalibrationGroup,
-    ColumnTest,
-    CostCurvePoint,
-    Estimate,
     Holdout,
     LoyaltyCheck,
     Measurability,
+)
+from incentive_engine.report.quality import (
+    CalibrationGroup,
+    CostCurvePoint,
     OfferDrivers,
     OfferQuality,
-    PublicOffer,
-    PublicRules,
     Quality,
 )
+from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 
 

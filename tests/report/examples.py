@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from incentive_engine.domain import Reason
 from incentive_engine.language import say
-from incentive_engine.report import (
+from incentive_engine.report.conditions import ColumnTest, Scope
+from incentive_engine.report.content import (
     Advice,
     BudgetUse,
-    ColumnTest,
-    Estimate,
     Favoured,
     GroupRow,
     GroupTable,
@@ -21,13 +20,11 @@ from incentive_engine.report import (
     Proof,
     ReasonRow,
     ReportContent,
-    Response,
-    ResponsePoint,
-    ResponseRow,
     RunFacts,
-    Scope,
     StatedObjective,
 )
+from incentive_engine.report.evidence import Response, ResponsePoint, ResponseRow
+from incentive_engine.stats.estimate import Estimate
 
 from .besides import benefits, held, public_rules, quality, ways
 

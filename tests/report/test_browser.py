@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from incentive_engine.report import Code, render_report
+from incentive_engine.language import Code
+from incentive_engine.report.pages.page import render_report
 
 from .browser import CHROMIUM, Browser, browser
 from .examples import full, response

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.report import frame, render_report
+from incentive_engine.report import frame
+from incentive_engine.report.pages.page import render_report
 
 from .examples import bare
 

@@ -8,14 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from incentive_engine.report import (
-    LANGUAGES,
-    Code,
-    Estimate,
-    ReportContent,
-    Watched,
-    render_report,
-)
+from incentive_engine.language import LANGUAGES, Code
+from incentive_engine.report.content import ReportContent
+from incentive_engine.report.evidence import Watched
+from incentive_engine.report.pages.page import render_report
+from incentive_engine.stats.estimate import Estimate
 
 from .besides import held
 from .examples import bare, full, limits, response, rich

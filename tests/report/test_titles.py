@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from incentive_engine.config.fields import ColumnTitle, Title
 from incentive_engine.language import LANGUAGES, say
-from incentive_engine.report import Advice, Titles, render_report
+from incentive_engine.report.content import Advice
+from incentive_engine.report.pages.page import render_report
+from incentive_engine.report.titles import Titles
 
 from .examples import full
 from .test_page import read

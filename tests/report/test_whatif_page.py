@@ -8,7 +8,7 @@ import pytest
 
 from incentive_engine.errors import Fault
 from incentive_engine.language import Code, joined, say
-from incentive_engine.report import LimitRow, Safety, SafetyRow, StatedObjective
+from incentive_engine.report.content import LimitRow, StatedObjective
 from incentive_engine.report.pages.whatif import (
     LimitCostRow,
     MoveRow,
@@ -18,6 +18,7 @@ from incentive_engine.report.pages.whatif import (
     WhatIfContent,
     render_whatif,
 )
+from incentive_engine.report.returns import Safety, SafetyRow
 
 LEAST = say("conflict.at_least", least=3_000.0)
 RATIO = say(

@@ -10,7 +10,7 @@ import pytest
 
 from incentive_engine.insight.pages.advice import smaller_budget, trial_state
 from incentive_engine.language import say
-from incentive_engine.report import Response, ResponsePoint, ResponseRow
+from incentive_engine.report.evidence import Response, ResponsePoint, ResponseRow
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, TrialCheck
 from uplift.trials import Effects, draw, even_effects, people, policy_of
 

@@ -16,7 +16,7 @@ import pytest
 from incentive_engine.config import load_policy
 from incentive_engine.insight.fairness import matched_difference
 from incentive_engine.insight.pages.disclosure import public_rules
-from incentive_engine.report import ColumnTest as Asked
+from incentive_engine.report.conditions import ColumnTest as Asked
 
 Incentive = Callable[..., "CompletedProcess[str]"]
 

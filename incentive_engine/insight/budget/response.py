@@ -30,7 +30,7 @@ from incentive_engine.data.step_cache import StepCache
 from incentive_engine.domain import BUDGET, CONVERSION, COST, SPEND, Columns, FloatArray
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.small_groups import ResponseGroups, large_groups
-from incentive_engine.report import Response, ResponsePoint, ResponseRow
+from incentive_engine.report.evidence import Response, ResponsePoint, ResponseRow
 
 RESPONSE_SOURCES: Final = ("allocation", "insight")
 """What makes a response beyond the sources of every step."""

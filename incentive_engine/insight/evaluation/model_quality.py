@@ -7,15 +7,15 @@ from typing import Any
 
 from incentive_engine.language import Message
 from incentive_engine.pipeline.quality import ModelQuality
-from incentive_engine.report import (
+from incentive_engine.report.quality import (
     AddedByHistory,
     CalibrationGroup,
     CostCurvePoint,
-    Estimate,
     OfferDrivers,
     OfferQuality,
 )
-from incentive_engine.report import Quality as Shown
+from incentive_engine.report.quality import Quality as Shown
+from incentive_engine.stats.estimate import Estimate
 
 
 def model_quality(quality: ModelQuality | None) -> Shown | None:

@@ -23,8 +23,8 @@ import numpy as np
 from incentive_engine.domain import COST, SPEND, FloatArray
 from incentive_engine.insight.findings import PlanTotals
 from incentive_engine.language import Message, Value, say
-from incentive_engine.report import Advice, Alternative, Response
-from incentive_engine.report.content import TrialState
+from incentive_engine.report.content import Advice, TrialState
+from incentive_engine.report.evidence import Alternative, Response
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict
 

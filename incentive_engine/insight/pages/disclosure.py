@@ -7,7 +7,7 @@ from incentive_engine.config.conditions import Range, Where
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.policy import Limit
 from incentive_engine.domain import ISSUED
-from incentive_engine.report import ColumnTest, PublicOffer, PublicRules
+from incentive_engine.report.conditions import ColumnTest, PublicOffer, PublicRules
 
 
 def public_rules(policy: Policy) -> PublicRules:

@@ -14,27 +14,23 @@ from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.pages.disclosure import tests_of
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import named, say
-from incentive_engine.report import (
-    AtRisk,
+from incentive_engine.report.conditions import ColumnTest, Scope
+from incentive_engine.report.content import (
     BudgetUse,
-    ColumnTest,
-    Estimate,
     Headline,
     InputFact,
     LimitRow,
     Note,
     Proof,
     ReasonRow,
-    Returns,
     RunFacts,
-    Safety,
-    SafetyRow,
-    Scope,
     StatedObjective,
-    Titles,
     Unit,
 )
+from incentive_engine.report.returns import AtRisk, Returns, Safety, SafetyRow
+from incentive_engine.report.titles import Titles
 from incentive_engine.run.directory import RunRecord
+from incentive_engine.stats.estimate import Estimate
 
 
 def proof_of(policy: Policy, certificate: Mapping[str, Any]) -> Proof:

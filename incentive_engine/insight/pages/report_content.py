@@ -28,11 +28,7 @@ from incentive_engine.insight.pages.plan_content import (
 )
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.language import Message, say
-from incentive_engine.report import (
-    Favoured,
-    Note,
-    ReportContent,
-)
+from incentive_engine.report.content import Favoured, Note, ReportContent
 from incentive_engine.run.directory import RunRecord
 
 

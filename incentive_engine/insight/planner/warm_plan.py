@@ -31,7 +31,8 @@ from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
-from incentive_engine.report import LimitRow, Proof, Response
+from incentive_engine.report.content import LimitRow, Proof
+from incentive_engine.report.evidence import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -26,7 +26,7 @@ from incentive_engine.domain import (
 )
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
-from incentive_engine.report import Alternative
+from incentive_engine.report.evidence import Alternative
 from incentive_engine.simulation.strategy.tiers import offers_by_tier
 
 Way = Literal["tiers", "everyone"]

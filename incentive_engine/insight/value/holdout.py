@@ -15,7 +15,7 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import BoolArray
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.value.plan_gain import PlanGain
-from incentive_engine.report import Holdout, Measurability, Watched
+from incentive_engine.report.evidence import Holdout, Measurability, Watched
 from incentive_engine.stats.intervals import NORMAL_95
 from incentive_engine.stats.power import detectable_effect, power_of
 from incentive_engine.stats.sequential import GAIN_TEST, difference_error, noticing

@@ -11,7 +11,7 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.planner.warm_plan import PlanOutlook, WarmPlan
 from incentive_engine.language import Language, say
-from incentive_engine.report import Response as Budgets
+from incentive_engine.report.evidence import Response as Budgets
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 from incentive_engine.report.pages.page import LimitLine, limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles

@@ -32,10 +32,10 @@ from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.insight.value.plan_gain import PlanGain
-from incentive_engine.language import Message, say
+from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
-from incentive_engine.report import Code, render_report
+from incentive_engine.report.pages.page import render_report
 from incentive_engine.run.directory import ROW_GROUP, RunFiles
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key

@@ -14,7 +14,8 @@ from incentive_engine.insight.pages.plan_content import aim_of, limit_row, title
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.insight.value.plan_gain import ValuedTrial
-from incentive_engine.report import LimitRow, Proof, Titles
+from incentive_engine.report.content import LimitRow, Proof
+from incentive_engine.report.titles import Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
 from incentive_engine.run.signature import read_signing_key
