@@ -37,7 +37,6 @@ from incentive_engine.insight.budget.response import (
     with_own_budget,
 )
 from incentive_engine.insight.budget.returns import BudgetView, Mandate
-from incentive_engine.insight.exploring_value import exploring_value
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import CostCorrection
@@ -47,8 +46,8 @@ from incentive_engine.insight.value.gain import (
     trial_correction,
     trial_problem,
 )
-from incentive_engine.insight.value.holdout import holdout_value
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
+from incentive_engine.insight.value.randomised import exploring_value, holdout_value
 from incentive_engine.parallel import side_threads
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
 from incentive_engine.pipeline.steps import Steps

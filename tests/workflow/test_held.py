@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from incentive_engine.insight.value.holdout import measurability
 from incentive_engine.insight.value.plan_gain import PlanGain
+from incentive_engine.insight.value.randomised import measurability
 from incentive_engine.stats.estimate import Estimate
 
 

@@ -13,8 +13,7 @@ from incentive_engine.allocation.integer.improvement import (
     exchange_in_turns,
     improve_in_turns,
 )
-from incentive_engine.allocation.integer.rounding import round_prices
-from incentive_engine.allocation.integer.ties import fill
+from incentive_engine.allocation.integer.rounding import fill, round_prices
 from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
 from incentive_engine.allocation.population.population import Population
