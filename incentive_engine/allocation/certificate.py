@@ -153,8 +153,8 @@ class Certificate:
         cells: list[tuple[str, ...]] = [("limit", "at most", "at least", "usage", "price")]
         cells += [
             (limit.name, *(
-                "–" if part is None else f"{part:,.6g}"
-                for part in (limit.at_most, limit.at_least, limit.usage, limit.price)
+                "–" if figure is None else f"{figure:,.6g}"
+                for figure in (limit.at_most, limit.at_least, limit.usage, limit.price)
             ))
             for limit in self.limits
         ]  # fmt: skip

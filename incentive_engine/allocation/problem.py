@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -157,33 +158,9 @@ def _shape_faults(problem: Problem) -> list[Fault]:
         for name, (got, expected) in shapes.items()
         if got is not None and got != expected
     ]
-    # the choice of a user is an int16, and −1 stands for no offer
-    most_offers = 32_000
-    if k == 0 or k > most_offers:
-        faults.append(
-            Fault(
-                "problem: offers",
-                say("there are {count}", count=k),
-                say("1 to {most}", most=most_offers),
-            )
-        )
-    if problem.value.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
-        faults.append(Fault("problem: value", str(problem.value.dtype), "float32 or float64"))
-    if problem.columns.dtype != problem.value.dtype:
-        faults.append(
-            Fault("problem: columns", str(problem.columns.dtype), str(problem.value.dtype))
-        )
-    # compiled loops index by cell without a check: a label out of range would read strange memory
-    if n and not faults and int(np.max(problem.cell)) >= problem.n_cells:
-        faults.append(
-            Fault(
-                "problem: cell",
-                "a label is too large",
-                say("below {cells}", cells=problem.n_cells),
-            )
-        )
-    if n and not faults and int(np.min(problem.cell)) < 0:
-        faults.append(Fault("problem: cell", "a label is negative", "0 or more"))
+    faults += _kind_faults(problem)
+    if n and not faults:
+        faults += _cell_faults(problem)
     # face values beyond that would overflow in millionths
     dearest = 1e12
     if problem.face is not None and not np.all((problem.face >= 0) & (problem.face <= dearest)):
@@ -195,6 +172,28 @@ def _shape_faults(problem: Problem) -> list[Fault]:
             )
         )
     return faults
+
+
+def _kind_faults(problem: Problem) -> Iterator[Fault]:
+    k, kind = len(problem.offers), problem.value.dtype
+    # the choice of a user is an int16, and −1 stands for no offer
+    most_offers = 32_000
+    if k == 0 or k > most_offers:
+        expected = say("1 to {most}", most=most_offers)
+        yield Fault("problem: offers", say("there are {count}", count=k), expected)
+    if kind not in {np.dtype(np.float32), np.dtype(np.float64)}:
+        yield Fault("problem: value", str(kind), "float32 or float64")
+    if problem.columns.dtype != kind:
+        yield Fault("problem: columns", str(problem.columns.dtype), str(kind))
+
+
+def _cell_faults(problem: Problem) -> Iterator[Fault]:
+    # compiled loops index by cell without a check: a label out of range would read strange memory
+    if int(np.max(problem.cell)) >= problem.n_cells:
+        expected = say("below {cells}", cells=problem.n_cells)
+        yield Fault("problem: cell", "a label is too large", expected)
+    elif int(np.min(problem.cell)) < 0:
+        yield Fault("problem: cell", "a label is negative", "0 or more")
 
 
 def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:

@@ -64,16 +64,16 @@ class _Log:
     def __init__(self, place: Destination, identity: Mapping[str, Any]) -> None:
         self.place = place
         self._identity = identity
-        self._before = {part.name: part for part in place.begun(identity)}
+        self._before = {file.name: file for file in place.begun(identity)}
         self.parts: list[FinishedFile] = []
 
     def kept(self, sheet: Sheet, offer: str) -> list[FinishedFile]:
         """Return the parts of a series that an earlier try finished and that stand as written."""
         whole: list[FinishedFile] = []
-        while part := self._before.get(self.place.part_name(sheet, offer, len(whole) + 1)):
-            if not self.place.holds(part):
+        while file := self._before.get(self.place.part_name(sheet, offer, len(whole) + 1)):
+            if not self.place.holds(file):
                 break
-            whole.append(part)
+            whole.append(file)
         self.parts += whole
         return whole
 
@@ -97,7 +97,7 @@ class _Series:
         self._schema = rows.schema
         whole = log.kept(sheet, offer)
         self._number = len(whole)
-        self._skip = sum(part.rows for part in whole)
+        self._skip = sum(file.rows for file in whole)
         self._writer: PartWriter | None = None
         self._rows = 0
 
@@ -167,6 +167,6 @@ class _Series:
         partial, path = self._partial, self._log.place.path(self._name)
         size, digest = partial.stat().st_size, digest_file(partial)
         publish(partial, path)
-        part = FinishedFile(name=self._name, rows=self._rows, bytes=size, sha256=digest)
+        finished = FinishedFile(name=self._name, rows=self._rows, bytes=size, sha256=digest)
         self._writer, self._number, self._rows = None, self._number + 1, 0
-        self._log.add(part)
+        self._log.add(finished)

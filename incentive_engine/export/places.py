@@ -117,7 +117,7 @@ class Destination:
             )
             raise DataError(Fault(str(self.target), what, "a new place", "name another one"))
         parts = _parts_of(manifest, self.manifest)
-        changed = [part.name for part in parts if not self.holds(part)]
+        changed = [file.name for file in parts if not self.holds(file)]
         if changed:
             what = say("changed since the export: {changed}", changed=tuple(changed[:3]))
             raise DataError(Fault(str(self.target), what, remedy="remove it, and export again"))
@@ -180,15 +180,15 @@ class Destination:
 
 def _content(identity: Mapping[str, Any], parts: list[FinishedFile]) -> dict[str, Any]:
     listed = [
-        {"name": part.name, "rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
-        for part in parts
+        {"name": file.name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+        for file in parts
     ]
     return {"export": dict(identity), "parts": listed}
 
 
 def _parts_of(content: Mapping[str, Any], path: Path) -> list[FinishedFile]:
     try:
-        return [FinishedFile(**part) for part in content["parts"]]
+        return [FinishedFile(**file) for file in content["parts"]]
     except (KeyError, TypeError) as error:
         remedy = "remove what is there, and export again"
         raise DataError(Fault(str(path), "is broken", remedy=remedy)) from error

@@ -190,18 +190,18 @@ def _holdout(flight: Flight) -> Found:
     """Whether the increment will be measurable afterwards."""
     if not flight.offers:
         return
-    held = flight.run.manifest.holdout.users
-    decided = flight.run.certificate.users - held
-    if held == 0:
+    holdout = flight.run.manifest.holdout.users
+    decided = flight.run.certificate.users - holdout
+    if holdout == 0:
         yield "holdout", Severity.WARNING, say("preflight.no_holdout")
         return
     rate, gain = flight.baseline("conversion_rate"), flight.gain
     if rate is None or not gain or not decided:
         return
-    error = math.sqrt(rate * (1 - rate) * (1 / held + 1 / decided))
+    error = math.sqrt(rate * (1 - rate) * (1 / holdout + 1 / decided))
     expected = gain.conversions.estimate / decided
     if (half := NORMAL_95 * error) > expected:
-        text = say("preflight.holdout", held=held, error=half, expected=expected)
+        text = say("preflight.holdout", held=holdout, error=half, expected=expected)
         yield "holdout", Severity.WARNING, text
 
 

@@ -206,8 +206,10 @@ def _even(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
 
 
 def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    for part in parts_of(path):
-        file = pq.ParquetFile(part, pre_buffer=False)  # else row groups yet to come are held too
+    for path_of_part in parts_of(path):
+        file = pq.ParquetFile(
+            path_of_part, pre_buffer=False
+        )  # else row groups yet to come are held too
         yield from file.iter_batches(batch_size=ROWS, columns=list(columns))
 
 

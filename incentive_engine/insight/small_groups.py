@@ -74,9 +74,9 @@ def shown_apart(sizes: Sequence[int]) -> list[int]:
     [0, 2]
     """
     apart = {at for at, size in enumerate(sizes) if size == 0 or size >= INSIGHT.smallest_group}
-    rest = sum(size for at, size in enumerate(sizes) if at not in apart)
+    together = sum(size for at, size in enumerate(sizes) if at not in apart)
     for at in sorted(apart, key=lambda at: sizes[at]):
-        if 0 < rest < INSIGHT.smallest_group and sizes[at]:
+        if 0 < together < INSIGHT.smallest_group and sizes[at]:
             apart.remove(at)
-            rest += sizes[at]
+            together += sizes[at]
     return sorted(apart)

@@ -70,7 +70,7 @@ def with_titles(content: ReportContent, titles: Titles, code: Code) -> ReportCon
         response=content.response and _response(named, content.response),
         ways=tuple(replace(way, offer=named.offer(way.offer)) for way in content.ways),
         quality=content.quality and _quality(named, content.quality),
-        benefits=tuple(_benefits(named, part) for part in content.benefits),
+        benefits=tuple(_benefits(named, benefits) for benefits in content.benefits),
         rules=content.rules and _rules(named, content.rules),
     )
 
@@ -88,7 +88,8 @@ def _said(named: Named, message: Message) -> Message:
             return _said(named, value)
         return named.offer(value) if name == "offer" and isinstance(value, str) else value
 
-    return Message(message.key, tuple((name, titled(name, part)) for name, part in message.values))
+    values = tuple((name, titled(name, named_value)) for name, named_value in message.values)
+    return Message(message.key, values)
 
 
 def _table(named: Named, table: GroupTable) -> GroupTable:

@@ -239,7 +239,7 @@ def exploring(t: Language, stated: Exploring, proof: Proof) -> tuple[str, ...]:
     parts = {"dearest": stated.dearest}
     if stated.sight is not None:
         parts |= {"proposed": stated.sight.proposed, "enough": stated.sight.enough}
-    proposal = {name: t.percent(part) for name, part in parts.items()}
+    proposal = {name: t.percent(share) for name, share in parts.items()}
     if not stated.users:
         told = () if stated.sight is None else (_proposed(t, stated.sight, proposal),)
         return (t("exploring.nobody"), *told)

@@ -91,7 +91,7 @@ def differences(run: FinishedRun, again: FinishedRun) -> Iterator[Message]:
 
 
 def _bytes(run: FinishedRun, name: str) -> tuple[bytes, ...]:
-    return tuple(part.read_bytes() for part in parts_of(run.directory / name))
+    return tuple(file.read_bytes() for file in parts_of(run.directory / name))
 
 
 def _table_differences(name: str, run: FinishedRun, again: FinishedRun) -> Iterator[Message]:

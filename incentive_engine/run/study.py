@@ -38,7 +38,7 @@ def write_study(
         (inside / "whatif.html").write_text(page, encoding="utf-8", newline="\n")
         manifest = {
             **engine(),
-            **{key: _plain(part) for key, part in record.items()},
+            **{key: _plain(entry) for key, entry in record.items()},
             "outputs": _plain(outputs_of(inside)),
             "versions": versions(),
         }

@@ -75,10 +75,10 @@ def _replay(
     planned, favoured = np.zeros(shape), np.zeros((*shape, 2))
     valuations: dict[tuple[int, int], list[ChoiceValuation]] = {}
     fold = fold_of(trial, folds=replayed.folds, seed=scenario.seed, draw=draw)
-    for part in range(replayed.folds):
-        mine, others = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
+    for number in range(replayed.folds):
+        mine, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         settings = variant.policy.model_dump_json(include={"offers", "eligibility", "features"})
-        key = f"{replayed.folds} {part} {settings}"
+        key = f"{replayed.folds} {number} {settings}"
         if key not in learned:
             rows_learnt = rows_of_trial(trial, others)
             learned[key] = LearnedTrial.of(rows_learnt, variant.policy, seed=_seed(scenario, draw))

@@ -177,8 +177,8 @@ def _reckoned(policy: Policy) -> Iterator[str]:
 
 
 def _check_allocation(path: Path) -> None:
-    for part in parts_of(path):
-        _check_part(part)
+    for file in parts_of(path):
+        _check_part(file)
 
 
 def _check_part(path: Path) -> None:

@@ -60,11 +60,11 @@ def dual_bound(run: StatedRun, sums: Sums) -> ProvenBound:
     """
     prices = {limit.name: limit.price or 0.0 for limit in run.certificate.limits}
     exact = sums.dual
-    for part in parts(sums):
+    for own in parts(sums):
         # in fractions: prices of opposite signs may cancel to what floats would have lost
-        price = Fraction(prices.get(part.name, 0.0))
-        if not part.group.is_ratio and not part.group.report_only:
-            side = part.group.at_most if price > 0 else part.group.at_least
+        price = Fraction(prices.get(own.name, 0.0))
+        if not own.group.is_ratio and not own.group.report_only:
+            side = own.group.at_most if price > 0 else own.group.at_least
             exact += price * (side or 0)
     try:
         amount = float(exact)
@@ -180,7 +180,7 @@ def _gap(run: StatedRun, sums: Sums, *, bound: float) -> Check:
 
 def _feasible(run: StatedRun, sums: Sums) -> Check:
     findings = CheckFindings("feasible", "the plan is feasible, as stated")
-    holds = not any(part.broken for part in parts(sums) if not part.group.report_only)
+    holds = not any(limit.broken for limit in parts(sums) if not limit.group.report_only)
     if not run.certificate.feasible:
         findings.add("the certificate says that the plan is not feasible")
     elif not holds:

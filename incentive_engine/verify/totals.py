@@ -20,7 +20,7 @@ def check_limits(run: StatedRun, sums: Sums) -> tuple[Check, ...]:
     """Check the certificate's limits against the policy and the sums."""
     every = list(parts(sums))
     stated = {limit.name: limit for limit in run.certificate.limits}
-    pairs = [(part, stated[part.name]) for part in every if part.name in stated]
+    pairs = [(own, stated[own.name]) for own in every if own.name in stated]
     return (
         _listed(run, every),
         _budget(every),
@@ -36,7 +36,7 @@ def _listed(run: StatedRun, every: list[LimitPart]) -> Check:
         "limits listed", "the certificate lists each limit of the policy once"
     )
     names = [limit.name for limit in run.certificate.limits]
-    expected = {part.name for part in every}
+    expected = {own.name for own in every}
     for name in sorted({name for name in names if names.count(name) > 1}):
         findings.add(say("`{name}` stands twice", name=name))
     for name in sorted(expected - set(names)):
@@ -48,26 +48,26 @@ def _listed(run: StatedRun, every: list[LimitPart]) -> Check:
 
 def _budget(every: list[LimitPart]) -> Check:
     findings = CheckFindings("budget", "the integer sum is within the budget, with no tolerance")
-    for part in every:
-        if part.name == BUDGET and part.broken:
-            findings.add(say("the plan breaks the budget: {broken}", broken=part.broken))
+    for limit in every:
+        if limit.name == BUDGET and limit.broken:
+            findings.add(say("the plan breaks the budget: {broken}", broken=limit.broken))
     return findings.check()
 
 
 def _hold(every: list[LimitPart]) -> Check:
     findings = CheckFindings("limits", "every enforced limit holds: money and users exactly")
-    for part in every:
-        if part.name != BUDGET and not part.group.report_only and part.broken:
+    for limit in every:
+        if limit.name != BUDGET and not limit.group.report_only and limit.broken:
             findings.add(
-                say("the plan breaks `{name}`: {broken}", name=part.name, broken=part.broken)
+                say("the plan breaks `{name}`: {broken}", name=limit.name, broken=limit.broken)
             )
     return findings.check()
 
 
 def _bounds(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
     findings = CheckFindings("limit bounds", "the stated bounds are the policy's")
-    for part, limit in pairs:
-        for word, bound, number in _stated_bounds(part, limit):
+    for own, limit in pairs:
+        for word, bound, number in _stated_bounds(own, limit):
             expected = None if bound is None else float(bound)
             if not _same(number, expected, scale=abs(expected or 0.0)):
                 findings.add(
@@ -79,7 +79,7 @@ def _bounds(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                         expected=expected,
                     )
                 )
-        if limit.report_only != part.group.report_only:
+        if limit.report_only != own.group.report_only:
             findings.add(
                 say(
                     "`{name}`: report_only is {report_only}",
@@ -105,12 +105,12 @@ def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
     findings = CheckFindings(
         "limit usage", "usage and slack are as stated, report-only limits included"
     )
-    for part, limit in pairs:
+    for own, limit in pairs:
         for word, number, expected in (
-            ("usage", limit.usage, float(part.linear)),
-            ("slack", limit.slack, part.slack),
+            ("usage", limit.usage, float(own.linear)),
+            ("slack", limit.slack, own.slack),
         ):
-            if not _same_sum(number, expected, part=part):
+            if not _same_sum(number, expected, part=own):
                 findings.add(
                     say(
                         "`{name}`: {word} is {number}, recomputed {expected}",
@@ -120,10 +120,10 @@ def _usage(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
                         expected=expected,
                     )
                 )
-        if (limit.ratio is not None) is not part.group.is_ratio:
+        if (limit.ratio is not None) is not own.group.is_ratio:
             findings.add(say("`{name}`: its ratio is {ratio}", name=limit.name, ratio=limit.ratio))
         elif limit.ratio is not None:
-            stated, ratio = limit.ratio.usage, part.ratio
+            stated, ratio = limit.ratio.usage, own.ratio
             if not _same(stated, ratio, scale=abs(ratio or 0.0)):
                 findings.add(
                     say(
@@ -140,9 +140,9 @@ def _prices(pairs: list[tuple[LimitPart, StatedLimit]]) -> Check:
     findings = CheckFindings(
         "prices", "a price is positive only at at_most, negative only at at_least"
     )
-    for part, limit in pairs:
-        high, low = (bound is not None for bound in part.bounds)
-        if part.group.report_only:
+    for own, limit in pairs:
+        high, low = (bound is not None for bound in own.bounds)
+        if own.group.report_only:
             if limit.price is not None:
                 findings.add(
                     say(

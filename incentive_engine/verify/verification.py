@@ -192,8 +192,8 @@ def look_in_shards(
         found, added, reached = looked
         rows.join(found, start=shard.rows.start)
         budgets.join(reached, start=shard.rows.start)
-        for part in added:
-            sums.join(part)
+        for block_sums in added:
+            sums.join(block_sums)
     return rows, sums, budgets
 
 

@@ -285,7 +285,9 @@ def _studies(
         tuple[SimplerWay, ...](),
     )
     dropped = shown(lambda: gains_without(problem, plan.result()), dict[str, float]())
-    held = shown(lambda: holdout_value(policy, table, holdout, plan.result(), gain.result()), None)
+    holdout_study = shown(
+        lambda: holdout_value(policy, table, holdout, plan.result(), gain.result()), None
+    )
     exploring = shown(
         lambda: exploring_value(
             policy, table, problem, holdout, plan=plan.result(), gain=gain.result()
@@ -301,7 +303,7 @@ def _studies(
     )  # fmt: skip
     return _Studies(
         plan=plan, frozen=frozen, gain=gain, view=view, response=response, unfavoured=unfavoured,
-        dropped=dropped, held=held, exploring=exploring, ways=ways,
+        dropped=dropped, held=holdout_study, exploring=exploring, ways=ways,
     )  # fmt: skip
 
 

@@ -74,11 +74,11 @@ def _bound_without(
         Of the users; None where they are few.
     """
     # the prices of the other limits stay a bound; a better one is looked for nearby
-    kept = [other for other in range(len(prices)) if other != limit]
-    rows, left = dual.rows.subset(kept), prices[kept]
+    others = [other for other in range(len(prices)) if other != limit]
+    rows, left = dual.rows.subset(others), prices[others]
     everyone = replace(dual, rows=rows)
     bound = everyone.at(left).dual
-    if not kept:
+    if not others:
         return bound
     some, sizes = everyone, sizes_of(dual.users) if sample is None else sample.sizes
     if sample is not None:

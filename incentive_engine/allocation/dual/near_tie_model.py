@@ -42,8 +42,8 @@ def take_step(
         width=box.width(at.prices),
     )
     # who chooses freely must not be counted with those who stay
-    rest = at.table.minus(core.table)
-    used = rows.usage(rest)
+    others = at.table.minus(core.table)
+    used = rows.usage(others)
     unit = row_sizes(core)
     classes = classes_of(core, rows.counted(users.shape))
     program = _program(core, classes, rows, used=used, box=box, forced=users.forced, size=unit)
@@ -61,12 +61,12 @@ def take_step(
     return BoxMinimum(
         prices=prices,
         base=at.prices,
-        model=answer.objective + float(rest.value),
+        model=answer.objective + float(others.value),
         inside=_inside(over, under, box, caps, rows),
         core=core,
         shares=shares,
         usage=usage,
-        treated=rest.treated + float(taken.sum()),
+        treated=others.treated + float(taken.sum()),
         broken=broken_by(rows, usage),
     )
 

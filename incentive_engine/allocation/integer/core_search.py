@@ -82,8 +82,8 @@ def solve_core(
     times
         How many times the usual effort may be spent.
     """
-    rest = start.without(core.few, core.index)
-    missing, current = enough - rest.value, start.choices(core.few, core.index)
+    others = start.without(core.few, core.index)
+    missing, current = enough - others.value, start.choices(core.few, core.index)
     # CP-SAT's deterministic seconds per program
     exact = partial(select, effort=times * 0.1, enough=missing)
     # SCIP's nodes per program
@@ -92,9 +92,9 @@ def solve_core(
 
     def attempt(solver: Solver) -> Incumbent:
         def ask(margin: int) -> SelectionAnswer:
-            return solver(selection_of(rows, core, rest, current, margin=margin))
+            return solver(selection_of(rows, core, others, current, margin=margin))
 
-        return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+        return replace(_checked(rows, core, start, others, ask), core=len(core.index))
 
     if not whole and len(core.user):
         # SCIP is faster on hundreds of users, CP-SAT exact where tolerances matter
@@ -134,16 +134,16 @@ def exchange_core(
     seed
         Of the changes that are made at random.
     """
-    rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
+    others, current = start.without(core.few, core.index), start.choices(core.few, core.index)
     score = core.value - prices @ core.usage
     penalty = _penalties(rows, core, prices)
 
     def ask(margin: int) -> SelectionAnswer:
-        selection = selection_of(rows, core, rest, current, margin=margin, elastic=penalty)
-        missing, most = enough - rest.value, bound - rest.value
+        selection = selection_of(rows, core, others, current, margin=margin, elastic=penalty)
+        missing, most = enough - others.value, bound - others.value
         return trade(selection, score, bound=most, enough=missing, times=times, seed=seed)
 
-    return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+    return replace(_checked(rows, core, start, others, ask), core=len(core.index))
 
 
 def fit_core(
@@ -153,13 +153,13 @@ def fit_core(
 
     Arguments are those of `exchange_core`, but for `most`: changes that are put together.
     """
-    rest, current = start.without(core.few, core.index), start.choices(core.few, core.index)
+    others, current = start.without(core.few, core.index), start.choices(core.few, core.index)
     score = core.value - prices @ core.usage
 
     def ask(margin: int) -> SelectionAnswer:
-        return fit(selection_of(rows, core, rest, current, margin=margin), score, most=most)
+        return fit(selection_of(rows, core, others, current, margin=margin), score, most=most)
 
-    return replace(_checked(rows, core, start, rest, ask), core=len(core.index))
+    return replace(_checked(rows, core, start, others, ask), core=len(core.index))
 
 
 def _penalties(rows: LimitRows, core: Core, prices: FloatArray) -> FloatArray:

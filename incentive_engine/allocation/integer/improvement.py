@@ -131,8 +131,8 @@ class Search:
 
     def _free_core(self, start: CandidatePlan, near: Near) -> Core:
         """Return some users with their best pairs, whatever these lose."""
-        prices, kept = self.optimum.point.prices, start.choices(near.users, near.index)
-        return build_core(near.users, self.rows, near.index, prices=prices, kept=kept)
+        prices, current = self.optimum.point.prices, start.choices(near.users, near.index)
+        return build_core(near.users, self.rows, near.index, prices=prices, kept=current)
 
     def core(self, start: CandidatePlan, near: Near, *, allowance: float) -> Core:
         """Return some users with the pairs that lose little enough to be part of a better plan.

@@ -117,8 +117,8 @@ def fill(
     if len(index) <= spared:
         return base
     few = users.take(index)
-    current, rest = base.choices(few, index), base.without(few, index)
-    return base.changed(few, index, _filled(few, rows, current, rest, prices, spared=spared))
+    current, others = base.choices(few, index), base.without(few, index)
+    return base.changed(few, index, _filled(few, rows, current, others, prices, spared=spared))
 
 
 def _with(choice: ChoiceArray, index: IntArray, to: ChoiceArray) -> ChoiceArray:

@@ -127,17 +127,17 @@ class Relaxed:
         columns
             Measure to (k, n), NaN where a pair is not eligible.
         """
-        user, offer, part = self.pairs(users)
+        user, offer, share = self.pairs(users)
         if (explorers := self.problem.explorers) is not None:
             drawn, given = explorers.pairs
             user, offer = np.concatenate([user, drawn]), np.concatenate([offer, given])
-            part = np.concatenate([part, np.ones(len(drawn))])
-        sums = {name: float(part @ column[offer, user]) for name, column in columns.items()}
+            share = np.concatenate([share, np.ones(len(drawn))])
+        sums = {name: float(share @ column[offer, user]) for name, column in columns.items()}
         if COST in self.problem.measures:
             cost = self.problem.columns[self.problem.measures.index(COST)]
-            sums[COST] = float(part @ (to_micros(cost[offer, user]) / MICROS))
+            sums[COST] = float(share @ (to_micros(cost[offer, user]) / MICROS))
         if self.problem.face is not None:
-            sums[FACE] = float(part @ self.problem.face[offer])
+            sums[FACE] = float(share @ self.problem.face[offer])
         return sums
 
     def table(self, users: Users) -> CellTable:
@@ -147,17 +147,17 @@ class Relaxed:
             return tally(users, choice).plus(self.by_lot)
         core, some = step.core, step.shares > 0
         choice[core.index] = -1
-        rest = tally(users, choice)
-        totals = rest.totals.copy()
-        user, offer, part = core.index[core.user[some]], core.offer[some], step.shares[some]
+        others = tally(users, choice)
+        totals = others.totals.copy()
+        user, offer, share = core.index[core.user[some]], core.offer[some], step.shares[some]
         amounts = [users.value[users.order[offer], user], np.ones(len(user))]
         amounts += [column[users.order[offer], user] for column in users.columns]
         if users.cost >= 0:
             amounts[users.cost + 2] = to_micros(amounts[users.cost + 2]) / MICROS
         for row, amount in enumerate(amounts):
-            whole = np.rint(part * amount * users.scale[row]).astype(np.int64)
+            whole = np.rint(share * amount * users.scale[row]).astype(np.int64)
             np.add.at(totals[row], (users.cell[user], offer), whole)
-        return replace(rest, totals=totals).plus(self.by_lot)
+        return replace(others, totals=totals).plus(self.by_lot)
 
     def limits(self, users: Users) -> tuple[LimitReport, ...]:
         """Return usage, price and slack of every limit, those only measured included."""

@@ -185,12 +185,16 @@ def _stated(
 
 def _joined(parts: Sequence[Explorers | None], starts: IntArray) -> Explorers | None:
     """Return the explorers of all shards by their rows among all users."""
-    known = [(start, part) for start, part in zip(starts.tolist(), parts, strict=False) if part]
+    known = [
+        (start, explorers)
+        for start, explorers in zip(starts.tolist(), parts, strict=False)
+        if explorers
+    ]
     if not known:
         return None
     return Explorers(
-        users=np.concatenate([part.users + start for start, part in known]),
-        choice=np.concatenate([part.choice for _, part in known]),
-        value=np.concatenate([part.value for _, part in known]),
-        propensity=np.concatenate([part.propensity for _, part in known]),
+        users=np.concatenate([explorers.users + start for start, explorers in known]),
+        choice=np.concatenate([explorers.choice for _, explorers in known]),
+        value=np.concatenate([explorers.value for _, explorers in known]),
+        propensity=np.concatenate([explorers.propensity for _, explorers in known]),
     )

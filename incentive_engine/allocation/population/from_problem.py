@@ -83,7 +83,7 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
         n=problem.n_users,
         make=lambda: (np.zeros(size), np.zeros(size, dtype=np.int64)),
     )
-    wrong = sum(part[1] for part in parts)
+    wrong = sum(totals[1] for totals in parts)
     faults = [
         Fault(
             f"scores: {name}",
@@ -95,7 +95,7 @@ def _largest(problem: Problem, cost: int) -> FloatArray:
     ]
     if faults:
         raise DataError(*faults)
-    largest = np.asarray(np.max([part[0] for part in parts], axis=0), dtype=np.float64)
+    largest = np.asarray(np.max([totals[0] for totals in parts], axis=0), dtype=np.float64)
     # their pairs are closed to the sweep, and yet are summed in its units
     if (explorers := problem.explorers) is not None:
         amounts = [explorers.value, *map(explorers.amounts, problem.columns)]

@@ -125,8 +125,8 @@ def unit_of_scores(units: Units, price: FloatArray, n: int) -> float:
 
 def scores_in(unit: float, words: tuple[int, int]) -> float:
     """Return the sum of scores that two words in a unit hold."""
-    whole, rest = words
-    return (whole + rest * 2.0**24 / choices.FRACTION) / unit
+    whole, fraction = words
+    return (whole + fraction * 2.0**24 / choices.FRACTION) / unit
 
 
 def passed(
@@ -154,8 +154,8 @@ def passed(
         n=users.n,
         make=lambda: (empty_totals(users), np.zeros(2 if unit else 0, dtype=np.int64)),
     )
-    words = [sum(int(part[1][i]) for part in parts) for i in range(2 if unit else 0)]
-    return sum(part[0] for part in parts), (words[0], words[1]) if words else (0, 0)
+    words = [sum(int(sums[1][i]) for sums in parts) for i in range(2 if unit else 0)]
+    return sum(sums[0] for sums in parts), (words[0], words[1]) if words else (0, 0)
 
 
 def tally(users: PairColumns, choice: ChoiceArray) -> CellTable:
@@ -246,7 +246,7 @@ def in_parts(
     at_once = min(threads(), max(1, n // 60_000))
     # mapped columns: few pages at a time, however few threads there are
     parts = max(at_once, -(-n // memory.MEMORY.mapped_users)) if is_mapped() else at_once
-    edges = [n * part // parts for part in range(parts + 1)]
+    edges = [n * edge // parts for edge in range(parts + 1)]
     outs = [make() for _ in range(parts)]
 
     def run(start: int, stop: int, out: object) -> None:

@@ -95,7 +95,7 @@ class Users(PairColumns):
             n=self.n,
             make=lambda: np.empty(self.n + 1, dtype=np.int64),
         )
-        return self.take(np.concatenate([part[: part[-1]] for part in parts]))
+        return self.take(_listed(parts))
 
     def open_within(self, price: FloatArray, width: FloatArray, *, most: int) -> Near:
         """Return the users of the lowest keys whose choice may change within a box of prices."""
@@ -140,7 +140,7 @@ class Users(PairColumns):
             n=self.n,
             make=lambda: np.empty(self.n + 1, dtype=np.int64),
         )
-        return np.concatenate([part[: part[-1]] for part in parts])
+        return _listed(parts)
 
     def choices(self, price: FloatArray | None, index: IntArray, to: ChoiceArray) -> ChoiceArray:
         """Return (n,) int16, canonical positions: what users choose, but for some."""
@@ -222,15 +222,15 @@ class Near:
 def joined(parts: Sequence[Users]) -> Users:
     """Return the users of several parts, one part after the other; offers in canonical order."""
     first = parts[0]
-    order = [part.order for part in parts]
+    order = [users.order for users in parts]
     return replace(
         first,
         value=np.concatenate([p.value[o] for p, o in zip(parts, order, strict=True)], axis=1),
         columns=np.concatenate(
             [p.columns[:, o] for p, o in zip(parts, order, strict=True)], axis=2
         ),
-        cell=np.concatenate([part.cell for part in parts]),
-        key=np.concatenate([part.key for part in parts]),
+        cell=np.concatenate([users.cell for users in parts]),
+        key=np.concatenate([users.key for users in parts]),
         order=np.arange(first.k),
     )
 
@@ -285,4 +285,9 @@ def _within(distance: npt.NDArray[Any], size: int) -> IntArray:
         n=len(bits),
         make=lambda: np.empty(counts[most] + 1, dtype=np.int64),
     )
-    return np.concatenate([part[: part[-1]] for part in parts])
+    return _listed(parts)
+
+
+def _listed(parts: Sequence[IntArray]) -> IntArray:
+    """Return the users that loops wrote, each list with its length in its last place."""
+    return np.concatenate([users[: users[-1]] for users in parts])

@@ -41,8 +41,8 @@ def _context(base: Any, t: Language) -> Any:  # noqa: ANN401 - as above
         def write_text(self, text: str) -> None:
             indent = " " * self.current_indent
             paragraphs = [
-                "\n".join(indent + line for line in wrapped(part, self.width - len(indent)))
-                for part in text.split("\n\n")
+                "\n".join(indent + line for line in wrapped(paragraph, self.width - len(indent)))
+                for paragraph in text.split("\n\n")
             ]
             self.write("\n\n".join(paragraphs) + "\n")
 

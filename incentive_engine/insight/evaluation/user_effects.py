@@ -61,8 +61,8 @@ class UserReasons:
         """Return all parts for programs."""
         content = asdict(self)
         for offer, shown in zip(self.offers, content["offers"], strict=True):
-            for part, written in zip(offer.parts, shown["parts"], strict=True):
-                written["words"] = None if part.words is None else str(part.words)
+            for reason, written in zip(offer.parts, shown["parts"], strict=True):
+                written["words"] = None if reason.words is None else str(reason.words)
         return json.dumps(content, indent=2, ensure_ascii=False)
 
     def lines(self) -> Iterator[Message]:
@@ -71,11 +71,11 @@ class UserReasons:
         for offer in self.offers:
             kind = "explain.offer" if offer.eligible else "explain.closed"
             yield say(kind, offer=offer.offer, effect=100 * offer.effect)
-            first, *rest = offer.parts
-            shown, others = rest[: self.SHOWN], rest[self.SHOWN :]
-            yield from (_line(part) for part in (first, *shown))
+            first, *smaller = offer.parts
+            shown, others = smaller[: self.SHOWN], smaller[self.SHOWN :]
+            yield from (_line(reason) for reason in (first, *shown))
             if others:
-                left = sum(part.adds for part in others)
+                left = sum(reason.adds for reason in others)
                 more = say("explain.more", count=len(others))
                 yield say("explain.part", adds=100 * left, name=more)
 

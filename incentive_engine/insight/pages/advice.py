@@ -120,14 +120,14 @@ def _less(plan: PlanTotals, currency: str) -> tuple[Advice.Kind, Message] | None
     budget, response = plan.policy.budget, plan.response
     if budget is None or response is None or not budget.amount:
         return None
-    share, kept = smaller_budget(response, budget.amount, margin=plan.policy.margin)
+    share, share_kept = smaller_budget(response, budget.amount, margin=plan.policy.margin)
     # 0.1: share of the budget that must be thin before a smaller one is advised
     if share > 1 - 0.1:
         return None
     values: dict[str, Value] = {
         "budget": share * budget.amount,
         "currency": currency,
-        "kept": kept,
+        "kept": share_kept,
         "share": share,
     }
     last = plan.certificate["returns"]
@@ -164,8 +164,8 @@ def smaller_budget(
         # 1 / 3: money that brings less than this part of the average is called thin
         thin = np.append(thinness[:-1] <= (1 / 3), True)
         best = int(np.argmax(thin))
-    kept = value[best] / value[-1] if value[-1] > 0 else 1.0
-    return float(shares[best]), float(kept)
+    share_kept = value[best] / value[-1] if value[-1] > 0 else 1.0
+    return float(shares[best]), float(share_kept)
 
 
 def _along(response: Response, budgets: FloatArray, figure: str) -> FloatArray:

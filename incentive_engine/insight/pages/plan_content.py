@@ -230,8 +230,8 @@ def facts_of(record: RunRecord) -> RunFacts:
     """Return what a run was made from and by."""
     return RunFacts(
         inputs=tuple(
-            InputFact(name=name, path=part.path, sha256=part.sha256, rows=part.rows)
-            for name, part in record.inputs.items()
+            InputFact(name=name, path=file.path, sha256=file.sha256, rows=file.rows)
+            for name, file in record.inputs.items()
         ),
         seconds=tuple(record.seconds.items()),
         seed=record.seed,

@@ -96,12 +96,12 @@ def _paired(
     more = second.users - first.users
     if not more:
         return paired
-    rest = valued.valuation.total(first.rule, terms).times(abs(more))
-    value = paired.value + math.copysign(1.0, more) * rest.value
-    half = (paired.high - paired.low + rest.high - rest.low) / 2
+    further = valued.valuation.total(first.rule, terms).times(abs(more))
+    value = paired.value + math.copysign(1.0, more) * further.value
+    half = (paired.high - paired.low + further.high - further.low) / 2
     return Estimate(
         value=value,
-        standard_error=paired.standard_error + rest.standard_error,
+        standard_error=paired.standard_error + further.standard_error,
         low=value - half,
         high=value + half,
     )

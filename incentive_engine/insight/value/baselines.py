@@ -172,8 +172,8 @@ def beside_the_plan(
 
 def _decided_on(problem: Problem) -> int:
     """Return how many users are not held out."""
-    held = 0 if problem.holdout is None else np.count_nonzero(problem.holdout)
-    return problem.n_users - int(held)
+    held_out = 0 if problem.holdout is None else np.count_nonzero(problem.holdout)
+    return problem.n_users - int(held_out)
 
 
 def _aim(policy: Policy, trial: Problem) -> TrialObjective | None:

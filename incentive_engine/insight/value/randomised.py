@@ -39,15 +39,15 @@ def holdout_value(
     gain
         The plan's value by the trial; None where scores are given.
     """
-    held = int(holdout.sum())
-    if not held:
+    users = int(holdout.sum())
+    if not users:
         return None
     return Holdout(
-        users=held,
-        share=held / len(holdout),
+        users=users,
+        share=users / len(holdout),
         given_up=_given_up(policy, table, plan),
-        buys=None if gain is None else measurability(gain, held=held),
-        watched=None if gain is None else watched(policy, gain, plan, held=held),
+        buys=None if gain is None else measurability(gain, held=users),
+        watched=None if gain is None else watched(policy, gain, plan, held=users),
     )
 
 
@@ -116,8 +116,12 @@ def _moment(policy: Policy, share: float | None) -> str:
 
     _, density = traffic(times.wave)
     come = np.concatenate([[0.0], np.cumsum(density)])
-    part = float(np.interp(share, come / come[-1], np.linspace(0.0, 1.0, len(come))))
-    at = times.start + part * (times.end - times.start) + timedelta(hours=GAIN_TEST.settled_hours)
+    elapsed = float(np.interp(share, come / come[-1], np.linspace(0.0, 1.0, len(come))))
+    at = (
+        times.start
+        + elapsed * (times.end - times.start)
+        + timedelta(hours=GAIN_TEST.settled_hours)
+    )
     return f"{at:%Y-%m-%d %H:%M}"
 
 
@@ -216,7 +220,7 @@ def _sight(
     effects = np.stack([table.measure(CONVERSION, name) for name in table.offers])[offer, user]
     expected = float(np.mean(effects))
     treated = explorers.treated / len(table.offers)
-    control, held = len(explorers.users) - explorers.treated, int(holdout.sum())
+    control, held_out = len(explorers.users) - explorers.treated, int(holdout.sum())
     # no larger share is proposed
     most = 0.5
     low, high = 0.0, most
@@ -224,13 +228,13 @@ def _sight(
     for _ in range(40):
         middle = (low + high) / 2.0
         times = middle / share
-        sees = detectable_effect(rate, treated * times, control * times + held) <= expected
+        sees = detectable_effect(rate, treated * times, control * times + held_out) <= expected
         low, high = (low, middle) if sees else (middle, high)
     return ExploringPower(
         offer_rows=treated,
-        detectable=detectable_effect(rate, treated, control + held),
+        detectable=detectable_effect(rate, treated, control + held_out),
         expected=expected,
-        power=power_of(rate, expected, treated, control + held) if expected > 0 else 0.0,
+        power=power_of(rate, expected, treated, control + held_out) if expected > 0 else 0.0,
         enough=high,
         proposed=high,
     )

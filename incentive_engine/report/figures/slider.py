@@ -144,7 +144,7 @@ def _data(t: Language, content: ReportContent, response: Response, at: float) ->
 def _names(t: Language, response: Response) -> tuple[str, ...]:
     """Return the groups' names, with a word for those that are not shown apart."""
     return tuple(
-        ", ".join(t("budget.rest") if part == OTHERS else part for part in name.split(", "))
+        ", ".join(t("budget.rest") if value == OTHERS else value for value in name.split(", "))
         for name in response.groups
     )
 
@@ -246,7 +246,7 @@ def _line(t: Language, point: ResponsePoint) -> Line:
 def _total(
     rows: tuple[ResponseRow, ...], of: Callable[[ResponseRow], float | None]
 ) -> float | None:
-    parts = [part for row in rows if (part := of(row)) is not None]
+    parts = [figure for row in rows if (figure := of(row)) is not None]
     return sum(parts) if parts else None
 
 

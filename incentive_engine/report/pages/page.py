@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
+
+from markupsafe import Markup
 
 from incentive_engine.language import Code, Language, formats, language, say
 from incentive_engine.report import words
@@ -17,7 +20,7 @@ from incentive_engine.report.content import (
     ReportContent,
 )
 from incentive_engine.report.evidence import BenefitRow, LoyaltyCheck
-from incentive_engine.report.figures.slider import slider
+from incentive_engine.report.figures.slider import Slider, slider
 from incentive_engine.report.frame import render_page
 from incentive_engine.report.pages.model_quality import (
     gain_chart,
@@ -78,19 +81,7 @@ def render_report(
     t = language(lang)
     content = replace(content, currency=t.unit(content.currency))
     limits = limit_lines(t, content.limits, currency=content.currency, proof=content.proof)
-    quality, undrawn = content.quality, list[Note]()
-    budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
-    calibration, gains = None, None
-    if quality is not None:
-        calibration = _drawn(
-            "quality.title",
-            lambda: quality_charts(t, quality, currency=content.currency),
-            undrawn,
-        )
-    if quality is not None and quality.curve:
-        gains = _drawn(
-            "quality.curve", lambda: gain_chart(t, quality, currency=content.currency), undrawn
-        )
+    drawings, quality = _drawings(t, content), content.quality
     return render_page(
         "page.html.j2",
         lang=lang,
@@ -104,17 +95,19 @@ def render_report(
         favouring=words.favouring(t, content.favoured) if content.favoured else "",
         used=_used(content),
         strip=_strip(content.headline),
-        slider=budgets,
-        one_budget=budgets is None and content.response is not None and not undrawn,
+        slider=drawings.slider,
+        one_budget=(
+            drawings.slider is None and content.response is not None and not drawings.undrawn
+        ),
         binding=[line for line in limits if not line.is_idle],
         idle=[line for line in limits if line.is_idle],
         quality_lines=quality_lines(t, quality) if quality else [],
-        quality_charts=calibration or [],
-        gain_chart=gains,
+        quality_charts=drawings.quality or [],
+        gain_chart=drawings.gains,
         over_constant=over_constant(t, quality) if quality else None,
-        loyalty=[_loyalty(t, part.check, content.currency) for part in content.benefits],
+        loyalty=[_loyalty(t, benefits.check, content.currency) for benefits in content.benefits],
         rules=rules_text(t, content),
-        notes=[*content.notes, *undrawn],
+        notes=[*content.notes, *drawings.undrawn],
         interval=lambda estimate, show=None: words.interval(t, estimate, show),
         centre=lambda estimate: words.centre(t, estimate),
         held=words.held(t, content.holdout, content.proof) if content.holdout else (),
@@ -129,6 +122,31 @@ def render_report(
         label=lambda row: _label(t, row),
         benefit_label=lambda row: _range(t, row),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawings:
+    """What is drawn on the page, None where there is nothing to draw or it cannot be drawn."""
+
+    slider: Slider | None
+    quality: list[Markup] | None
+    gains: Markup | None
+    undrawn: list[Note]
+    """What the page says of drawings whose numbers cannot be drawn."""
+
+
+def _drawings(t: Language, content: ReportContent) -> _Drawings:
+    quality, currency = content.quality, content.currency
+    undrawn: list[Note] = []
+    budgets = _drawn("budget.title", lambda: slider(t, content), undrawn)
+    calibration = gains = None
+    if quality is not None:
+        charts = partial(quality_charts, t, quality, currency=currency)
+        calibration = _drawn("quality.title", charts, undrawn)
+    if quality is not None and quality.curve:
+        chart = partial(gain_chart, t, quality, currency=currency)
+        gains = _drawn("quality.curve", chart, undrawn)
+    return _Drawings(slider=budgets, quality=calibration, gains=gains, undrawn=undrawn)
 
 
 def _drawn(title: str, draw: Callable[[], Drawing], undrawn: list[Note]) -> Drawing | None:

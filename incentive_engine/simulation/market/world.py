@@ -99,8 +99,8 @@ def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
     """Return a frame as `run_trial` makes it, without the arms that the policy does not offer."""
     arms = [CONTROL, *policy.offer_ids]
     code = pd.Index(arms).get_indexer(pd.Index(frame["offer"])).astype(np.int16)
-    kept = code >= 0
-    rows = frame[kept].reset_index(drop=True)
+    offered = code >= 0
+    rows = frame[offered].reset_index(drop=True)
     lacking = [arm for j, arm in enumerate(arms) if not (code == j).any()]
     if lacking:
         what = say("the trial has no rows of the arms {lacking}", lacking=tuple(lacking))
@@ -109,7 +109,7 @@ def as_trial(frame: pd.DataFrame, policy: Policy) -> Trial:
         offers=policy.offer_ids,
         user_id=rows["user_id"],
         features=rows[[name for name in rows.columns if name not in RESERVED]],
-        arm=code[kept],
+        arm=code[offered],
         conversion=rows["conversion"].to_numpy(dtype=np.float64),
         spend=rows["spend"].to_numpy(dtype=np.float64),
         cost=rows["cost"].to_numpy(dtype=np.float64),

@@ -113,10 +113,10 @@ class Learner:
 
     def _some(self, planner: Planner, explore: float) -> IntArray:
         """Return as many users as the holdout and explorers are, ascending."""
-        held = planner.blocked
-        size = int(held.sum()) + round(explore * int((~held).sum()))
+        holdout = planner.blocked
+        size = int(holdout.sum()) + round(explore * int((~holdout).sum()))
         rng = np.random.default_rng([self.seed, len(self.rows)])
-        return np.sort(rng.choice(len(held), size=size, replace=False))
+        return np.sort(rng.choice(len(holdout), size=size, replace=False))
 
 
 def without_lots(planner: Planner) -> Planner:
@@ -147,12 +147,12 @@ def _propensity(
     planner: Planner, choice: ChoiceArray, rows: IntArray, reach: BoolArray
 ) -> FloatArray:
     """Return how likely each row's arm was, as a finished campaign is learned from."""
-    policy, held = planner.policy, planner.blocked
+    policy, holdout = planner.policy, planner.blocked
     strata = planner.forecast.attributes.select(policy.holdout_strata)
     return propensity_by_lot(
         choice[rows],
         offers=reach.sum(axis=1),
-        held=held_shares(strata, held)[rows],
-        explored=explored_share(held, share=policy.explore),
+        held=held_shares(strata, holdout)[rows],
+        explored=explored_share(holdout, share=policy.explore),
         with_control=policy.assignment == "at_most_one",
     )

@@ -36,8 +36,8 @@ class PairFacts:
         columns = read_columns(scores, names)
         self._scores = {name: np.asarray(numbers(columns[name]))[rows] for name in names}
         reasons = read_columns(run.directory / "allocation.parquet", ["reason"])["reason"]
-        held = pc.equal(reasons.combine_chunks().cast(pa.string()), Reason.HOLDOUT.value)
-        self._held = np.asarray(held.to_numpy(zero_copy_only=False))[rows]
+        in_holdout = pc.equal(reasons.combine_chunks().cast(pa.string()), Reason.HOLDOUT.value)
+        self._held = np.asarray(in_holdout.to_numpy(zero_copy_only=False))[rows]
         ruled = {offer for rule in run.policy.eligibility for offer in rule.offers}
         self._allowed = {offer: allowed(table, run.policy, offer)[rows] for offer in ruled}
         self._measures = stored_measures(run.policy)
@@ -67,8 +67,8 @@ class PairFacts:
         for group in self.groups:
             if group.report_only:
                 continue
-            part = 0 if group.part is None else int(group.part[row])
-            own = group.names[part] if part >= 0 and offer in group.offers else None
+            place = 0 if group.part is None else int(group.part[row])
+            own = group.names[place] if place >= 0 and offer in group.offers else None
             for name in group.names if group.of_plan else (own,):
                 if name is not None:
                     counted[name] = self._counted(group, row, offer, is_part=name == own)

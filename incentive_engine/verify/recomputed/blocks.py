@@ -93,7 +93,7 @@ def read_columns(path: Path, columns: Sequence[str], *, codes: Sequence[str] = (
     UnreadableError
         When they cannot be read.
     """
-    files = [open_parquet(part, codes=codes) for part in parts_of(path)]
+    files = [open_parquet(file_of_part, codes=codes) for file_of_part in parts_of(path)]
     try:
         return pa.concat_tables([file.read(columns=list(columns)) for file in files])
     except (OSError, pa.ArrowException) as error:
@@ -142,8 +142,8 @@ def _batches(
 ) -> Iterator[pa.Table]:
     """Yield some columns of some rows as they lie in a table's parts."""
     start = 0
-    for part in parts_of(path):
-        file = open_parquet(part, codes=codes)
+    for file_of_part in parts_of(path):
+        file = open_parquet(file_of_part, codes=codes)
         size = file.metadata.num_rows
         own = None
         if rows is not None:

@@ -49,15 +49,15 @@ def follow_campaign(
     posted once it was taken.
     """
     hook = None if webhook is None else Webhook(webhook)
-    said: set[str] = set()
+    shown_before: set[str] = set()
     posted: set[str] = set()
     while True:
         seen = running.look()
-        fresh = [finding for finding in seen.findings if finding.key not in said]
-        if fresh or not said:
+        fresh = [finding for finding in seen.findings if finding.key not in shown_before]
+        if fresh or not shown_before:
             shown = Seen(findings=tuple(fresh), observed=seen.observed, now=seen.now)
             say(*([_json(running, shown)] if as_json else _lines(running, shown)))
-        said |= {finding.key for finding in fresh}
+        shown_before |= {finding.key for finding in fresh}
         to_post = [finding for finding in _open(seen) if finding.key not in posted]
         if hook is not None and to_post:
             try:

@@ -212,9 +212,9 @@ class _Fitted:
         """Return which changes (r, m) break no row that holds, but for the one to be fitted."""
         after = used[:, None] + sums
         breaks = (after < self._lower[:, None]) | (after > self._upper[:, None])
-        held = (self._used >= self._lower) & (self._used <= self._upper)
-        held[row] = False
-        return np.asarray(~np.any(breaks[held], axis=0))
+        within_bounds = (self._used >= self._lower) & (self._used <= self._upper)
+        within_bounds[row] = False
+        return np.asarray(~np.any(breaks[within_bounds], axis=0))
 
     def _best_set(self, row: int, changes: Changes, used: IntArray) -> IntArray | None:
         """Return the set of at most four changes that loses least and makes a row hold."""

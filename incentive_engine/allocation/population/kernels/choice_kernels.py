@@ -183,9 +183,9 @@ def nearest_rival(
         here, change, row = score[at], play[at], np.int32(at)
         before, after = least[at % 2], least[1 - at % 2]
         for i in range(size):
-            part = (top[i] - here[i]) / (own[i] + change[i])
+            distance = (top[i] - here[i]) / (own[i] + change[i])
             known = before[i]
             # the choice is no rival of its own
-            part = known if chosen[i] == row else part
-            after[i] = part if part < known else known  # noqa: FURB136 - min would pass NaN on
+            distance = known if chosen[i] == row else distance
+            after[i] = distance if distance < known else known  # noqa: FURB136 - min would pass NaN on
     reach[:] = np.abs(least[score.shape[0] % 2])  # a tie of 0.0 and -0.0 gives -0.0

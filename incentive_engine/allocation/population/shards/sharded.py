@@ -89,8 +89,8 @@ class ShardedUsers(Units):
         """Return the sum of every user's best score, exact to float64."""
         unit = unit_of_scores(self, price, self.n)
         words = [words for _, words in self._ask(partial(passed, price=price, unit=unit))]
-        whole, rest = (sum(pair[i] for pair in words) for i in range(2))
-        return scores_in(unit, (whole, rest))
+        whole, fraction = (sum(pair[i] for pair in words) for i in range(2))
+        return scores_in(unit, (whole, fraction))
 
     def sizes(self, *, weight: FloatArray | None = None) -> FloatArray:
         """Return (m + 2, n_cells, k) float64, absolute amounts added over all eligible pairs."""
@@ -128,7 +128,7 @@ class ShardedUsers(Units):
             *self._ask(partial(questions.nearest_tie, price=price, most=most, columns=columns)),
             strict=True,
         )
-        table = replace(tables[0], totals=sum(part.totals for part in tables))
+        table = reduce(CellTable.plus, tables)
         return table, self._merged(found, lambda distance, key: nearest(distance, key, most))
 
     def open_part(
@@ -138,11 +138,11 @@ class ShardedUsers(Units):
         few = memory.MEMORY.answer // self._row // max(len(self.files), 1)
         within = partial(questions.open_part, price=price, width=width)
         answers = self._ask(partial(within, most=few))
-        if sum(part.count for part in answers) > most:
+        if sum(answer.count for answer in answers) > most:
             return None
-        some = [part.users for part in answers if part.users is not None]
+        some = [answer.users for answer in answers if answer.users is not None]
         if len(some) == len(answers):
-            index = np.concatenate(self._numbered([part.index for part in answers]))
+            index = np.concatenate(self._numbered([answer.index for answer in answers]))
             return joined(some).in_float64(), index.__getitem__
         place = Path(tempfile.mkdtemp(dir=self.files[0].plan, prefix="part-"))
         own = [(str(place / f"shard-{shard:05d}"),) for shard in range(len(self.files))]
@@ -152,8 +152,8 @@ class ShardedUsers(Units):
                 own,
             )
         )
-        part = replace(self, files=files, kind=np.dtype(np.float64), idle=False)
-        return part, partial(rows_of_part, files, self.edges)
+        undecided = replace(self, files=files, kind=np.dtype(np.float64), idle=False)
+        return undecided, partial(rows_of_part, files, self.edges)
 
     def tied(self, price: FloatArray, *, within: float) -> IntArray:
         """Return the users whose next best choice loses so little at most, ascending."""
@@ -167,7 +167,7 @@ class ShardedUsers(Units):
     def take(self, index: IntArray) -> Users:
         """Return some of the users, (N,) int64, in that order."""
         order, own = self._by_shard(index)
-        asked = [(file, part) for file, part in zip(self.files, own, strict=True) if len(part)]
+        asked = [(file, rows) for file, rows in zip(self.files, own, strict=True) if len(rows)]
         if not asked:  # nobody is asked for: any shard has nobody
             asked = [(self.files[0], own[0])]
         everyone = joined(self._asked(Users.take, [Asked(file=f, own=(i,)) for f, i in asked]))
@@ -240,18 +240,18 @@ class ShardedUsers(Units):
 
     def _numbered(self, own: Sequence[IntArray]) -> list[IntArray]:
         """Return rows of all users for rows of each shard's own."""
-        return [part + start for part, start in zip(own, self.edges.tolist(), strict=False)]
+        return [rows + start for rows, start in zip(own, self.edges.tolist(), strict=False)]
 
     def _by_shard(self, index: IntArray) -> tuple[IntArray, list[IntArray]]:
         """Return the order in which rows ascend, and for each shard its own rows."""
         order, edges = np.argsort(index, kind="stable"), self.edges
         parts = np.split(index[order], np.searchsorted(index[order], edges[1:-1]))
-        return order, [part - start for part, start in zip(parts, edges.tolist(), strict=False)]
+        return order, [rows - start for rows, start in zip(parts, edges.tolist(), strict=False)]
 
     def _changed(self, index: IntArray, to: ChoiceArray) -> list[tuple[IntArray, ChoiceArray]]:
         """Return for each shard which of its rows choose otherwise, and what."""
         order, own = self._by_shard(index)
-        changed = np.split(to[order], np.cumsum([len(part) for part in own])[:-1])
+        changed = np.split(to[order], np.cumsum([len(rows) for rows in own])[:-1])
         return list(zip(own, changed, strict=True))
 
     def _merged(
@@ -260,13 +260,13 @@ class ShardedUsers(Units):
         pick: Callable[[npt.NDArray[Any], npt.NDArray[np.uint64]], IntArray],
     ) -> Near:
         """Return those that are picked among the candidates of all shards."""
-        index = np.concatenate(self._numbered([part.index for part in found]))
-        distance = np.concatenate([part.distance for part in found])
-        place = pick(distance, np.concatenate([part.key for part in found]))
-        some = [part.users for part in found if part.users is not None]
+        index = np.concatenate(self._numbered([shard.index for shard in found]))
+        distance = np.concatenate([shard.distance for shard in found])
+        place = pick(distance, np.concatenate([shard.key for shard in found]))
+        some = [shard.users for shard in found if shard.users is not None]
         return Near(
             index=index[place],
             distance=distance[place],
             users=joined(some).take(place) if some else self.take(index[place]),
-            count=sum(part.count for part in found),
+            count=sum(shard.count for shard in found),
         )
