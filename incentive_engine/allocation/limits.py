@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from incentive_engine.domain import BoolArray
 
@@ -50,6 +51,9 @@ class LinearLimit:
     shares
         What part of the budget, or of all users, `at_least` and `at_most` are; None for amounts.
     """
+
+    LARGEST: ClassVar = 1e30
+    """Bounds and coefficients beyond that: solvers take them for infinite."""
 
     name: str
     terms: Terms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,6 @@ from incentive_engine.data.tables.scratch import let_go, strides
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
 from incentive_engine.errors import ConfigError, DataError, Fault, InfeasibleError
 from incentive_engine.language import say
-
-LARGEST: Final = 1e30
-"""Bounds and coefficients beyond that: solvers take them for infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,12 +216,12 @@ def _limit_faults(problem: Problem, limit: LinearLimit) -> list[Fault]:
                     say("({size},)", size=size),
                 )
             )
-    if not all(abs(coefficient) <= LARGEST for _, coefficient in limit.all_terms):
+    if not all(abs(coefficient) <= LinearLimit.LARGEST for _, coefficient in limit.all_terms):
         faults.append(
             Fault(
                 where,
                 "a ratio or coefficient is no number",
-                say("up to {largest:g}", largest=LARGEST),
+                say("up to {largest:g}", largest=LinearLimit.LARGEST),
             )
         )
     return [*faults, *_bound_faults(limit, where)]
@@ -238,11 +235,11 @@ def _bound_faults(limit: LinearLimit, where: str) -> list[Fault]:
     bounds = [bound for bound in (low, high) if bound is not None]
     if not np.all(np.isfinite(bounds)):
         faults.append(Fault(where, "a bound is not finite", "finite numbers"))
-    elif np.any(np.abs(bounds) > LARGEST):
+    elif np.any(np.abs(bounds) > LinearLimit.LARGEST):
         faults.append(
             Fault(
                 where,
-                say("a bound is beyond {largest:g}", largest=LARGEST),
+                say("a bound is beyond {largest:g}", largest=LinearLimit.LARGEST),
                 "",
                 "leave out what bounds nothing",
             )

@@ -11,7 +11,7 @@ import pyarrow as pa
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.insight.params import INSIGHT
-from incentive_engine.report.evidence import OTHERS
+from incentive_engine.report.evidence import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +49,7 @@ def large_groups(policy: Policy, attributes: pa.Table) -> ResponseGroups:
     place[shown] = np.arange(len(shown))
     code = place[codes]
     names = [str(labels[at]) for at in shown]
-    others = (OTHERS,) if (code == len(shown)).any() else ()
+    others = (Response.OTHERS,) if (code == len(shown)).any() else ()
     return ResponseGroups(code=code, names=(*names, *others), column=columns[0])
 
 

@@ -6,12 +6,9 @@ As in `content`: plain numbers, money in currency units, shares as fractions, No
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Literal
 
 from incentive_engine.stats.estimate import Estimate
-
-OTHERS: Final = "…"
-"""Stands among the names of groups for all that are not shown apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +69,9 @@ class Response:
     smallest
         No figure stands for fewer users than this.
     """
+
+    OTHERS: ClassVar = "…"
+    """Stands among the names of groups for all that are not shown apart."""
 
     exact: bool
     groups: tuple[str, ...]

@@ -12,7 +12,7 @@ from incentive_engine.report.quality import Quality
 
 from .conditions import ColumnTest, Scope
 from .content import Favoured, GroupTable, LimitRow, ReportContent
-from .evidence import OTHERS, Benefits, Response
+from .evidence import Benefits, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _response(named: Named, response: Response) -> Response:
 
     def titled(group: str) -> str:
         parts = group.split(", ")
-        return ", ".join(p if p == OTHERS else named.value(column, p) for p in parts)
+        return ", ".join(p if p == Response.OTHERS else named.value(column, p) for p in parts)
 
     return replace(
         response, column=named.column(column), groups=tuple(map(titled, response.groups))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,6 @@ from incentive_engine.run.statements import (
     StatedExploring,
     StatedHoldout,
 )
-
-ROW_GROUP: Final = 1 << 20
-"""Rows per Parquet row group; another number changes the bytes of every allocation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +68,9 @@ class AllocationTable:
         (n,) float64, the smallest budget at which the user gets an offer, currency units, NaN
         where there is none; None where it is not known.
     """
+
+    ROW_GROUP: ClassVar = 1 << 20
+    """Rows per Parquet row group; another number changes the bytes of every allocation."""
 
     user_id: pa.Array
     offers: tuple[str, ...]
@@ -170,8 +170,8 @@ def _write_allocation(path: Path, rows: AllocationTable) -> None:
     _write_blocks(
         path,
         (
-            allocation_table(rows, slice(start, start + ROW_GROUP))
-            for start in range(0, len(rows.choice), ROW_GROUP)
+            allocation_table(rows, slice(start, start + AllocationTable.ROW_GROUP))
+            for start in range(0, len(rows.choice), AllocationTable.ROW_GROUP)
         ),
         use_dictionary=["offer_id", "reason", "weight", "propensity"],
     )
@@ -196,7 +196,7 @@ def _write_blocks(path: Path, blocks: Iterable[pa.Table], **options: Any) -> Non
             if writer is None:
                 # the first block tells the columns, so that nothing is read ahead
                 writer = pq.ParquetWriter(path, block.schema, compression="zstd", **options)
-            writer.write_table(block, row_group_size=ROW_GROUP)
+            writer.write_table(block, row_group_size=AllocationTable.ROW_GROUP)
     finally:
         if writer is not None:
             writer.close()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import OUTCOMES, ChoiceArray, FloatArray
 from incentive_engine.language import Message, joined, say
-
-ESTIMATORS: Final = ("dr", "sn", "ipw")
-"""Doubly robust; self-normalised inverse propensity; inverse propensity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +51,9 @@ class ChoiceValuation:
     thin
         Matched or control rows whose propensity is below the clip.
     """
+
+    ESTIMATORS: ClassVar = ("dr", "sn", "ipw")
+    """Doubly robust; self-normalised inverse propensity; inverse propensity."""
 
     rows: FloatArray
     treated: int
@@ -126,7 +126,9 @@ def value(
     outcome = np.column_stack([trial.conversion, trial.spend, trial.cost])[treated]
     base = nuisance.base[treated]
     effect = nuisance.effect[treated, offer]
-    rows = np.zeros((len(choice), len(ESTIMATORS), len(OUTCOMES)), dtype=np.float64)
+    rows = np.zeros(
+        (len(choice), len(ChoiceValuation.ESTIMATORS), len(OUTCOMES)), dtype=np.float64
+    )
     rows[treated, 0] = (
         effect + one[:, None] * (outcome - base - effect) - zero[:, None] * (outcome - base)
     )

@@ -24,7 +24,6 @@ from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report.pages.page import render_report
 from incentive_engine.run.directory import (
-    ROW_GROUP,
     AllocationTable,
     RunFiles,
     RunRecord,
@@ -159,7 +158,7 @@ def _files(findings: PlanFindings, record: RunRecord, origin: Origin, report: st
             smallest_budget=findings.smallest_budget,
         ),
         scores=_given_scores(findings.table, origin, corrected=findings.correction.factor != 1.0)
-        or findings.table.to_blocks(ROW_GROUP),
+        or findings.table.to_blocks(AllocationTable.ROW_GROUP),
         certificate=findings.certificate,
         evaluation=evaluation_of(findings.gain, findings.quality),
         frozen_policy=findings.frozen.to_dict(),

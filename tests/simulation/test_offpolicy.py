@@ -7,7 +7,7 @@ import pytest
 
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray
-from incentive_engine.simulation.offpolicy import ESTIMATORS, Nuisance, overlap_warning, value
+from incentive_engine.simulation.offpolicy import ChoiceValuation, Nuisance, overlap_warning, value
 from incentive_engine.simulation.results.replay_table import quotient, total
 
 SHARES = np.array([0.3, 0.5, 0.2])
@@ -46,7 +46,7 @@ def choice_of(trial: Trial) -> npt.NDArray[np.int16]:
     return np.where(x > 0.6, 1, np.where(x > 0.3, 0, -1)).astype(np.int16)
 
 
-@pytest.mark.parametrize("estimator", range(3), ids=ESTIMATORS)
+@pytest.mark.parametrize("estimator", range(3), ids=ChoiceValuation.ESTIMATORS)
 def test_every_estimator_covers_the_truth_of_a_known_trial(estimator: int) -> None:
     # 200 trials: 95 % intervals cover less than 89 % of them with probability below 0.001
     covered = 0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.sweep import in_parts, shared_fields
-from incentive_engine.allocation.population.units import HEADROOM, Units
+from incentive_engine.allocation.population.units import Units
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray
@@ -55,7 +55,7 @@ def units_of(question: Question, largest: FloatArray, n: int) -> Units:
     """
     order = np.array(sorted(range(len(question.offers)), key=question.offers.__getitem__))
     cost = question.measures.index(COST) if COST in question.measures else -1
-    units = HEADROOM / (max(n, 1) * np.where(largest > 0, largest, 1.0))
+    units = Units.HEADROOM / (max(n, 1) * np.where(largest > 0, largest, 1.0))
     fine = np.exp2(np.clip(np.floor(np.log2(units)), -1000, 1000))
     scale = np.concatenate([fine[:1], [1.0], fine[1:]])
     if cost >= 0:

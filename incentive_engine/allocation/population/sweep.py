@@ -17,7 +17,6 @@ from incentive_engine.allocation.population.kernels import choice_kernels as cho
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
 from incentive_engine.allocation.population.units import (
-    HEADROOM,
     CellTable,
     Units,
     empty_totals,
@@ -120,7 +119,7 @@ def dual_sum(users: PairColumns, price: FloatArray) -> float:
 
 def unit_of_scores(units: Units, price: FloatArray, n: int) -> float:
     """Return the largest unit at which n scores still fit into an int64."""
-    return HEADROOM / max(n, 1) / max(largest_score(price, units.largest), 1e-300)
+    return Units.HEADROOM / max(n, 1) / max(largest_score(price, units.largest), 1e-300)
 
 
 def scores_in(unit: float, words: tuple[int, int]) -> float:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-
-HEADROOM: Final = 2.0**61
-"""No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,6 +30,9 @@ class Units:
     n_cells
         How many cells there are.
     """
+
+    HEADROOM: ClassVar = 2.0**61
+    """No sum of fixed-point amounts may exceed this, a quarter of what an int64 holds."""
 
     order: IntArray
     scale: FloatArray

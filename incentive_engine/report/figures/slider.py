@@ -15,7 +15,7 @@ from incentive_engine.language import Language
 from incentive_engine.language.formats import units_of
 from incentive_engine.report import words
 from incentive_engine.report.content import ReportContent
-from incentive_engine.report.evidence import OTHERS, Response, ResponsePoint, ResponseRow
+from incentive_engine.report.evidence import Response, ResponsePoint, ResponseRow
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
 
 STEP: Final = 1_000
@@ -144,7 +144,9 @@ def _data(t: Language, content: ReportContent, response: Response, at: float) ->
 def _names(t: Language, response: Response) -> tuple[str, ...]:
     """Return the groups' names, with a word for those that are not shown apart."""
     return tuple(
-        ", ".join(t("budget.rest") if value == OTHERS else value for value in name.split(", "))
+        ", ".join(
+            t("budget.rest") if value == Response.OTHERS else value for value in name.split(", ")
+        )
         for name in response.groups
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 
@@ -17,9 +15,6 @@ from incentive_engine.features.computing.standard import KINDS, LogContent, stan
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.synthetic.habits import draw_log
 from incentive_engine.synthetic.population import SyntheticPopulation
-
-MOMENT: Final = 0
-"""Everybody's moment; the log's times are ages before it."""
 
 
 def with_history(
@@ -39,9 +34,9 @@ def with_history(
     )
     n = len(people.known)
     events = sorted_events(log["person"].to_numpy(), _arrays(log), users=n)
-    values = features_at(
-        program, events, user=np.arange(n), moment=np.full(n, MOMENT, dtype=np.int64), delay=0
-    )
+    # everybody's moment is 0; the log's times are ages before it
+    moment = np.zeros(n, dtype=np.int64)
+    values = features_at(program, events, user=np.arange(n), moment=moment, delay=0)
     return pd.concat([people.known, pd.DataFrame(values.columns)], axis=1)
 
 
@@ -58,7 +53,7 @@ def _content(policy: Policy, days: int) -> LogContent:
 def _arrays(log: pd.DataFrame) -> EventArrays:
     amount = log["amount"].fillna(NO_AMOUNT).to_numpy()
     return EventArrays(
-        time=MOMENT - log["age"].to_numpy(),
+        time=-log["age"].to_numpy(),
         kind=pd.Index(KINDS).get_indexer(pd.Index(log["kind"])).astype(np.int32),
         category=pd.Index(SyntheticPopulation.CATEGORIES)
         .get_indexer(pd.Index(log["category"]))

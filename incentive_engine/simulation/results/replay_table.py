@@ -13,9 +13,8 @@ import pandas as pd
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import OUTCOMES, FloatArray
 from incentive_engine.language import Message, say
-from incentive_engine.simulation.offpolicy import ESTIMATORS, ReplayResult, overlap_warning
+from incentive_engine.simulation.offpolicy import ChoiceValuation, ReplayResult, overlap_warning
 from incentive_engine.simulation.results.strategy_result import (
-    PER,
     StrategyResult,
     pair_frame,
     table_of,
@@ -58,7 +57,7 @@ class Replays:
         if strategy not in self.scenario.strategies:
             return np.zeros(self.rows.shape[2])
         s = self.scenario.strategies.index(strategy)
-        place = (ESTIMATORS.index(estimator), OUTCOMES.index(measure))
+        place = (ChoiceValuation.ESTIMATORS.index(estimator), OUTCOMES.index(measure))
         values: FloatArray = self.rows[s, b, :, place[0], place[1]]
         return values
 
@@ -104,7 +103,7 @@ def _row(replays: Replays, strategy: Strategy, b: int) -> dict[str, object]:
         cost=float(cost.sum()),
         roi=quotient(spend, cost).value,
         treated=_treated(replays, strategy, b),
-        per_cost=quotient(conversion, cost, scale=PER),
+        per_cost=quotient(conversion, cost, scale=StrategyResult.PER),
         better=_better(conversion, cost, before, replays.contributions(base, b, "cost")),
     )
     return earned.columns() | _others(replays, strategy, b)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import pandas as pd
 
 from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.stats.draws import Interval
-
-PER: Final = 1000
-"""Efficiency is stated in conversions per this many currency units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +25,9 @@ class StrategyResult:
     per_cost, better
         Conversions per `PER` currency units, and how far above the baseline's, relative.
     """
+
+    PER: ClassVar = 1000
+    """Efficiency is stated in conversions per this many currency units."""
 
     conversions: Interval
     gain: Interval

@@ -14,7 +14,6 @@ from incentive_engine.config.scenario import Scenario, Strategy
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.simulation.figures import FIGURES, LEARNED, DrawResult
 from incentive_engine.simulation.results.strategy_result import (
-    PER,
     StrategyResult,
     pair_frame,
     table_of,
@@ -108,7 +107,7 @@ def _row(draws: Draws, strategy: Strategy, b: int) -> dict[str, object]:
         cost=float(cost.mean()),
         roi=ratio_interval(spend, cost).value,
         treated=float(draws.figure("treated", strategy, b).mean()),
-        per_cost=ratio_interval(PER * conversions, cost),
+        per_cost=ratio_interval(StrategyResult.PER * conversions, cost),
         better=quotient_interval((conversions, cost), (before, before_cost)),
     )
     return {

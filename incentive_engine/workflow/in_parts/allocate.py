@@ -36,7 +36,7 @@ from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.page import render_report
-from incentive_engine.run.directory import ROW_GROUP, RunFiles
+from incentive_engine.run.directory import AllocationTable, RunFiles
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.workflow.begin import begin
@@ -255,7 +255,9 @@ class PartedRun:
         state = self.made.stated.state
         if state.costs != 1.0:  # shard by shard, as the tasks read them
             tables = (state.table(item) for item in self.made.plan.items)
-            return (block for table in tables for block in table.to_blocks(ROW_GROUP))
+            return (
+                block for table in tables for block in table.to_blocks(AllocationTable.ROW_GROUP)
+            )
         columns = score_columns(state.scores.columns, self.policy)
         if state.scores.single_file is not None and {*columns} == {*state.scores.columns}:
             return state.scores.single_file
