@@ -103,7 +103,7 @@ def _fifths(name: str, numbers: FloatArray) -> FairnessGroups | None:
 def _benefits(
     findings: PlanFindings, groups: FairnessGroups, others: list[FairnessGroups], decided: IntArray
 ) -> Benefits:
-    chosen = findings.chosen
+    chosen = findings.rows
     cost, treated = chosen.cost[decided], chosen.treated[decided]
     # no offer is −1, which looks up the 0 at the end
     faces = np.array([*findings.table.faces, 0.0])[chosen.choice[decided]]
@@ -116,7 +116,7 @@ def _benefits(
             share_treated=float(treated[mine].mean()),
             benefit=float(cost[mine].mean()),
             face=float(faces[mine].mean()),
-            weight=float(findings.weight[decided][mine].mean()),
+            weight=float(findings.rows.weight[decided][mine].mean()),
         )
         for group in range(groups.number)
         if (mine := groups.code == group).sum() >= INSIGHT.smallest_group

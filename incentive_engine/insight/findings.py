@@ -8,22 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, BoolArray, FloatArray, Reason
+from incentive_engine.domain import COST, BoolArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.insight.budget.chosen_pairs import Chosen
-from incentive_engine.insight.budget.returns import BudgetView, Mandate, returns
+from incentive_engine.insight.budget.returns import BudgetView, Mandate, returned
 from incentive_engine.insight.value.cost_correction import CostCorrection, evaluated_cost
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Message, say
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report.evidence import Alternative, Exploring, Response
 from incentive_engine.report.evidence import Holdout as Held
+from incentive_engine.run.directory import AllocationTable
 from incentive_engine.stats.estimate import Estimate
 
 
@@ -62,16 +61,10 @@ class PlanFindings:
     ----------
     holdout
         (n,) bool, who never gets an offer.
-    weight
-        (n,) float64, how much each user's outcome counts.
-    reason
-        (n,) int8, place in `domain.Reason`.
-    propensity
-        (n,) float64, how likely each arm was where chance decided, else 1.
+    rows
+        What the plan says of each user.
     explores
         (n,) bool, who got an arm by lot.
-    margin, smallest_budget
-        (n,) float64, as in the run's allocation; the second is None where it is not known.
     frozen, prices
         What decides on one user alone.
     gain
@@ -103,13 +96,8 @@ class PlanFindings:
     table: ScoreTable
     holdout: BoolArray
     plan: Allocation
-    weight: FloatArray
-    chosen: Chosen
-    reason: npt.NDArray[np.int8]
-    propensity: FloatArray
+    rows: AllocationTable
     explores: BoolArray
-    margin: FloatArray
-    smallest_budget: FloatArray | None
     frozen: FrozenPolicy
     prices: Prices
     gain: PlanGain | None
@@ -135,25 +123,25 @@ class PlanFindings:
         proven = self.plan.certificate.to_dict()
         if self.gain is not None:
             proven["budget"]["evaluated"] = evaluated_cost(self.gain.cost, self.correction)
+        spend, cost = self._spend, float(self.rows.cost.sum())
         return {
             **proven,
-            "returns": returns(self.chosen, self.view.marginal_return),
+            "returns": returned(spend, cost, self.view.marginal_return),
             "mandate": self.mandate.to_dict(),
         }
 
     @property
     def totals(self) -> PlanTotals:
         """What the plan adds up to."""
-        chosen = self.chosen
-        reached = chosen.choice[chosen.treated]
+        rows = self.rows
         return PlanTotals(
             policy=self.policy,
             certificate=self.certificate,
-            users=np.bincount(reached, minlength=len(self.table.offers)).tolist(),
-            conversions=float(np.sum(chosen.conversion)),
-            spend=None if chosen.spend is None else float(chosen.spend.sum()),
-            cost=float(np.sum(chosen.cost)),
-            reasons=np.bincount(self.reason, minlength=len(Reason)).tolist(),
+            users=np.bincount(rows.choice[rows.treated], minlength=len(rows.offers)).tolist(),
+            conversions=float(np.sum(rows.conversion)),
+            spend=self._spend,
+            cost=float(rows.cost.sum()),
+            reasons=np.bincount(rows.reason, minlength=len(Reason)).tolist(),
             missing=self.table.missing_pairs,
             correction=self.correction.factor,
             gain=self.gain,
@@ -161,6 +149,10 @@ class PlanFindings:
             ways=self.ways,
             response=self.response,
         )
+
+    @property
+    def _spend(self) -> float | None:
+        return None if self.rows.spend is None else float(self.rows.spend.sum())
 
     @property
     def warnings(self) -> tuple[Message, ...]:

@@ -58,7 +58,7 @@ def _by_column(findings: PlanFindings, column: str) -> GroupTable:
 
 def _by_offer(findings: PlanFindings) -> GroupTable:
     offers = findings.table.offers
-    sums = _sums(findings, findings.chosen.choice, len(offers))
+    sums = _sums(findings, findings.rows.choice, len(offers))
     apart = shown_apart(sums[:, 0].astype(np.int64).tolist())
     rows = [_row(findings, offers[group], sums[group], users=None) for group in apart]
     if small := [group for group in range(len(offers)) if group not in apart]:
@@ -76,7 +76,7 @@ def _sums(findings: PlanFindings, place: npt.NDArray[Any], groups: int) -> Float
     place
         (n,) the user's group; of users without an offer it does not matter.
     """
-    chosen = findings.chosen
+    chosen = findings.rows
     taken = np.flatnonzero(chosen.treated)
     spend = np.zeros(len(taken)) if chosen.spend is None else chosen.spend[taken]
     each = (None, chosen.conversion[taken], chosen.cost_micros[taken] / MICROS, spend)
@@ -87,7 +87,7 @@ def _sums(findings: PlanFindings, place: npt.NDArray[Any], groups: int) -> Float
 def _row(
     findings: PlanFindings, label: str | None, sums: FloatArray, *, users: int | None
 ) -> GroupRow:
-    chosen = findings.chosen
+    chosen = findings.rows
     treated, conversions, cost, spend = sums.tolist()
     return GroupRow(
         label=label,

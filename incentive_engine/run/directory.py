@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from incentive_engine.data.step_cache import source_digest
 from incentive_engine.data.tables.arrow import as_arrow, chosen_texts
 from incentive_engine.data.tables.files import atomic_directory, digest_file
-from incentive_engine.domain import MICROS, ChoiceArray, FloatArray, IntArray, Reason
+from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, Reason
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.run.format import FORMAT, RunFile
 from incentive_engine.run.signature import SigningKey, sign_run
@@ -83,6 +83,16 @@ class AllocationTable:
     propensity: FloatArray
     margin: FloatArray
     smallest_budget: FloatArray | None = None
+
+    @property
+    def treated(self) -> BoolArray:
+        """(n,) bool, who gets an offer."""
+        return self.choice >= 0
+
+    @property
+    def cost(self) -> FloatArray:
+        """(n,) float64, expected cost of the chosen pair, currency units."""
+        return np.asarray(self.cost_micros / MICROS, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

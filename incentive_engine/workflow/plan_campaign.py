@@ -7,22 +7,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-import numpy as np
-
 from incentive_engine.allocation.budgets.limit_cost import gains_without
 from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
+from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.domain import BoolArray
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
 from incentive_engine.insight.budget.mandate import (
     budget_view,
     conversions_without_favour,
@@ -38,6 +34,7 @@ from incentive_engine.insight.budget.response import (
 )
 from incentive_engine.insight.budget.returns import BudgetView, Mandate
 from incentive_engine.insight.findings import PlanFindings
+from incentive_engine.insight.plan_rows import plan_rows
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
@@ -312,20 +309,14 @@ def _findings(
 ) -> PlanFindings:
     """Return the plan with all that its studies have shown, once they are through."""
     policy, table = stated.policy, stated.table
-    rows = allocation_rows(stated, made)
     frozen, response = studies.frozen.result(), studies.response.result()
     return PlanFindings(
         policy=policy,
         table=table,
         holdout=stated.holdout,
         plan=made,
-        weight=rows.weight,
-        chosen=chosen_pairs(table, made.choice, made.cost_micros),
-        reason=rows.reason,
-        propensity=rows.propensity,
+        rows=allocation_rows(stated, made),
         explores=stated.problem.explores,
-        margin=rows.margin,
-        smallest_budget=rows.smallest_budget,
         frozen=frozen,
         prices=freeze_prices(stated.problem, made, frozen),
         gain=studies.gain.result(),
@@ -345,19 +336,14 @@ def _findings(
 def allocation_rows(stated: StatedProblem, plan: Allocation) -> AllocationTable:
     """Return what a plan says of each user, as the run directory holds it."""
     table, problem = stated.table, stated.problem
-    chosen = chosen_pairs(table, plan.choice, plan.cost_micros)
     strata = table.attributes.select(stated.policy.holdout_strata)
-    return AllocationTable(
-        user_id=table.user_id,
-        offers=table.offers,
-        choice=chosen.choice,
-        conversion=chosen.conversion,
-        spend=chosen.spend,
-        cost_micros=chosen.cost_micros,
-        weight=np.ones(table.n_users) if problem.weight is None else problem.weight,
-        reason=reasons(problem, plan.choice),
-        propensity=propensities(problem, held_shares(strata, stated.holdout)),
-        margin=margins(problem, plan.choice, plan.prices),
+    return plan_rows(
+        problem,
+        table,
+        choice=plan.choice,
+        cost_micros=plan.cost_micros,
+        prices=plan.prices,
+        held=held_shares(strata, stated.holdout),
         smallest_budget=smallest_budgets(problem),
     )
 

@@ -144,19 +144,7 @@ def _user_name() -> str | None:
 def _files(findings: PlanFindings, record: RunRecord, origin: Origin, report: str) -> RunFiles:
     """Return all that goes into the run directory."""
     return RunFiles(
-        allocation=AllocationTable(
-            user_id=findings.table.user_id,
-            offers=findings.table.offers,
-            choice=findings.chosen.choice,
-            conversion=findings.chosen.conversion,
-            spend=findings.chosen.spend,
-            cost_micros=findings.chosen.cost_micros,
-            weight=findings.weight,
-            reason=findings.reason,
-            propensity=findings.propensity,
-            margin=findings.margin,
-            smallest_budget=findings.smallest_budget,
-        ),
+        allocation=findings.rows,
         scores=_given_scores(findings.table, origin, corrected=findings.correction.factor != 1.0)
         or findings.table.to_blocks(AllocationTable.ROW_GROUP),
         certificate=findings.certificate,

@@ -16,8 +16,8 @@ from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.decisions.user_attributes import User
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
+from incentive_engine.allocation.plans.per_user import margins, propensities, reasons
+from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import draw_holdout, held_shares

@@ -8,7 +8,8 @@ import pytest
 
 from incentive_engine.allocation.budgets.curve import response_curve
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
-from incentive_engine.allocation.plans.plan import reasons, solve
+from incentive_engine.allocation.plans.per_user import reasons
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import Reason
 from incentive_engine.errors import ConfigError, DataError, InfeasibleError

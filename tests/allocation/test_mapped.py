@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import reasons, solve
+from incentive_engine.allocation.plans.per_user import margins, reasons
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config.policy import Policy
 from incentive_engine.data import memory
 from incentive_engine.data.memory import MemoryParams

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incentive_engine.allocation.plans.margins import margins
+from incentive_engine.allocation.plans.per_user import margins
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import to_micros
 

@@ -14,8 +14,8 @@ from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import freeze_prices, propensities, reasons, solve
+from incentive_engine.allocation.plans.per_user import margins, propensities, reasons
+from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable

@@ -6,7 +6,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.dual.lagrangian import Optimum
@@ -34,8 +33,7 @@ from incentive_engine.allocation.population.sweep import cost_micros
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question, check_forced
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
-from incentive_engine.data.tables.scratch import let_go, strides
-from incentive_engine.domain import ChoiceArray, FloatArray, Reason, to_micros
+from incentive_engine.domain import to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.parallel import Advance, unheard
@@ -182,41 +180,6 @@ def freeze_prices(problem: Problem, plan: Allocation, frozen: FrozenPolicy) -> P
         by_price = problem.explorers.merged(by_price)
     settled = int(np.count_nonzero(by_price != plan.choice))
     return Prices(policy=frozen.digest, by_limit=dict(plan.prices), settled=settled)
-
-
-def reasons(problem: Problem, choice: ChoiceArray) -> npt.NDArray[np.int8]:
-    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.Reason`."""
-    eligible = np.zeros(problem.n_users, dtype=bool)
-    helped = np.zeros(problem.n_users, dtype=bool)
-    for rows in strides(problem.n_users):
-        best = problem.value[:, rows].max(axis=0)
-        eligible[rows], helped[rows] = best > -np.inf, best > 0
-        let_go()
-    code = {reason: np.int8(place) for place, reason in enumerate(Reason)}
-    reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
-    reason[~eligible] = code[Reason.INELIGIBLE]
-    reason[choice >= 0] = code[Reason.OFFERED]
-    if problem.holdout is not None:
-        reason[problem.holdout] = code[Reason.HOLDOUT]
-    if (explorers := problem.explorers) is not None:
-        reason[explorers.users[explorers.choice < 0]] = code[Reason.EXPLORED]
-    return reason
-
-
-def propensities(problem: Problem, held: FloatArray) -> FloatArray:
-    """Return (n,) float64, how likely each user's arm was where chance decided, else 1.
-
-    Parameters
-    ----------
-    held
-        (n,) float64, which share of the user's stratum is held out.
-    """
-    propensity = np.ones(problem.n_users)
-    if problem.holdout is not None:
-        propensity[problem.holdout] = held[problem.holdout]
-    if problem.explorers is not None:
-        propensity[problem.explorers.users] = problem.explorers.propensity
-    return propensity
 
 
 def _suspicious(optimum: Optimum) -> bool:

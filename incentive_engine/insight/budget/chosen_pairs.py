@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from incentive_engine.data.scores import ScoreTable
@@ -11,58 +9,14 @@ from incentive_engine.data.tables.arrow import FloatColumn
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.domain import (
     CONVERSION,
-    MICROS,
     SPEND,
-    BoolArray,
     ChoiceArray,
     FloatArray,
-    IntArray,
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chosen:
-    """A plan's pairs, by the scores.
-
-    Attributes
-    ----------
-    choice
-        (n,) int16, index of the offer, −1 for none.
-    conversion
-        (n,) float64, incremental conversion probability, 0 for none.
-    spend
-        (n,) float64, incremental spend, currency units; None when the scores have no spend.
-    cost_micros
-        (n,) int64, expected cost, millionths of the currency unit.
-    """
-
-    choice: ChoiceArray
-    conversion: FloatArray
-    spend: FloatArray | None
-    cost_micros: IntArray
-
-    @property
-    def treated(self) -> BoolArray:
-        """(n,) bool, who gets an offer."""
-        return self.choice >= 0
-
-    @property
-    def cost(self) -> FloatArray:
-        """(n,) float64, expected cost, currency units."""
-        return np.asarray(self.cost_micros / MICROS, dtype=np.float64)
-
-
-def chosen_pairs(table: ScoreTable, choice: ChoiceArray, cost_micros: IntArray) -> Chosen:
-    """Look the chosen pairs up in the score table."""
-    return Chosen(
-        choice=choice,
-        conversion=_of_choice(table, CONVERSION, choice),
-        spend=_of_choice(table, SPEND, choice) if table.has(SPEND) else None,
-        cost_micros=cost_micros,
-    )
-
-
-def _of_choice(table: ScoreTable, measure: str, choice: ChoiceArray) -> FloatArray:
+def of_choice(table: ScoreTable, measure: str, choice: ChoiceArray) -> FloatArray:
+    """Return (n,) float64 a measure of the chosen pairs, 0 for none."""
     return pick(table.measures[measure], choice).astype(np.float64, copy=False)
 
 

@@ -23,9 +23,9 @@ from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.config import Policy
 from incentive_engine.config.policy import Objective
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.domain import COST, SPEND, BoolArray
+from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError
-from incentive_engine.insight.budget.chosen_pairs import chosen_pairs, measures_of
+from incentive_engine.insight.budget.chosen_pairs import measures_of, of_choice
 from incentive_engine.insight.budget.policy_options import BudgetOptions, budget_of
 from incentive_engine.insight.budget.returns import BudgetView, Mandate
 from incentive_engine.language import say
@@ -161,4 +161,4 @@ def conversions_without_favour(
     problem = build_problem(policy.model_copy(update={"objective": even}), table, holdout)
     # a plan within this gap is good enough to be compared with another
     plan = solve(problem, params=SolveParams(plan_gap=1e-3, proof_effort=1.0))
-    return float(np.sum(chosen_pairs(table, plan.choice, plan.cost_micros).conversion))
+    return float(np.sum(of_choice(table, CONVERSION, plan.choice)))

@@ -7,7 +7,6 @@ from typing import Any
 
 from incentive_engine.allocation.params import CURVE
 from incentive_engine.allocation.risk import SafetyPoint
-from incentive_engine.insight.budget.chosen_pairs import Chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +53,16 @@ class BudgetView:
     cost_error: float = 0.0
 
 
-def returns(chosen: Chosen, marginal: float | None) -> dict[str, Any]:
+def returned(spend: float | None, cost: float, marginal: float | None) -> dict[str, Any]:
     """Return the entry `returns` of certificate.json, by the scores.
 
     Parameters
     ----------
+    spend, cost
+        Sums over the chosen pairs, currency units; spend is None where none is scored.
     marginal
         The return of the last `CurveParams.margin` of the money.
     """
-    spend = None if chosen.spend is None else float(chosen.spend.sum())
-    return returned(spend, float(chosen.cost.sum()), marginal)
-
-
-def returned(spend: float | None, cost: float, marginal: float | None) -> dict[str, Any]:
-    """Return the same of the sums of spend and cost, currency units."""
     return {
         "spend": spend,
         "cost": cost,

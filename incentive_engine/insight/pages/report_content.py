@@ -97,7 +97,7 @@ def _favoured(findings: PlanFindings) -> Favoured | None:
     factors = tables[0].values
     label = max(factors, key=lambda value: factors[value])
     member = equal(findings.table.attributes.column(tables[0].column), label)
-    chosen = findings.chosen
+    chosen = findings.rows
     return Favoured(
         label=str(label),
         share_of_users=float(member.mean()),

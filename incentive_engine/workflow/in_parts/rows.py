@@ -14,15 +14,13 @@ import pyarrow as pa
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.choosers import choices_at
-from incentive_engine.allocation.plans.margins import margins
-from incentive_engine.allocation.plans.plan import propensities, reasons
 from incentive_engine.allocation.plans.score_rows import ScoreRows, StateRows
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.scratch import pick
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.domain import COST, ChoiceArray, FloatArray, IntArray, Reason, to_micros
-from incentive_engine.insight.budget.chosen_pairs import chosen_pairs
+from incentive_engine.insight.plan_rows import plan_rows
 from incentive_engine.run.directory import AllocationTable, write_part
 
 
@@ -114,19 +112,14 @@ class WriteRows:
         settled = int(np.count_nonzero(by_price != choice))
         if problem.explorers is not None:
             choice = problem.explorers.merged(choice)
-        chosen = chosen_pairs(scores, choice, _micros(problem, choice))
         strata = scores.attributes.select(self.frozen.policy.holdout_strata)
-        rows = AllocationTable(
-            user_id=scores.user_id,
-            offers=scores.offers,
+        rows = plan_rows(
+            problem,
+            scores,
             choice=choice,
-            conversion=chosen.conversion,
-            spend=chosen.spend,
-            cost_micros=chosen.cost_micros,
-            weight=np.ones(len(choice)) if problem.weight is None else problem.weight,
-            reason=reasons(problem, choice),
-            propensity=propensities(problem, _held(self.frozen, strata, len(choice))),
-            margin=margins(problem, choice, self.prices),
+            cost_micros=_micros(problem, choice),
+            prices=self.prices,
+            held=_held(self.frozen, strata, len(choice)),
         )
         write_part(Path(self.folder), shard.number, rows)
         return PlanSums.of(rows, scores, settled=settled)

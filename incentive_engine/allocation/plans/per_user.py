@@ -1,4 +1,4 @@
-"""For each user: how far the choice is ahead of the next one at the prices."""
+"""What a plan says of each user: why, by what chance, and how far ahead the choice is."""
 
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
@@ -15,8 +15,44 @@ from incentive_engine.allocation.population.kernels.score_kernels import exact_s
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import ChoiceArray, FloatArray
+from incentive_engine.data.tables.scratch import let_go, strides
+from incentive_engine.domain import ChoiceArray, FloatArray, Reason
 from incentive_engine.jit import compiled
+
+
+def reasons(problem: Problem, choice: ChoiceArray) -> npt.NDArray[np.int8]:
+    """Return (n,) int8: why each user gets an offer or none, as a place in `domain.Reason`."""
+    eligible = np.zeros(problem.n_users, dtype=bool)
+    helped = np.zeros(problem.n_users, dtype=bool)
+    for rows in strides(problem.n_users):
+        best = problem.value[:, rows].max(axis=0)
+        eligible[rows], helped[rows] = best > -np.inf, best > 0
+        let_go()
+    code = {reason: np.int8(place) for place, reason in enumerate(Reason)}
+    reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
+    reason[~eligible] = code[Reason.INELIGIBLE]
+    reason[choice >= 0] = code[Reason.OFFERED]
+    if problem.holdout is not None:
+        reason[problem.holdout] = code[Reason.HOLDOUT]
+    if (explorers := problem.explorers) is not None:
+        reason[explorers.users[explorers.choice < 0]] = code[Reason.EXPLORED]
+    return reason
+
+
+def propensities(problem: Problem, held: FloatArray) -> FloatArray:
+    """Return (n,) float64, how likely each user's arm was where chance decided, else 1.
+
+    Parameters
+    ----------
+    held
+        (n,) float64, which share of the user's stratum is held out.
+    """
+    propensity = np.ones(problem.n_users)
+    if problem.holdout is not None:
+        propensity[problem.holdout] = held[problem.holdout]
+    if problem.explorers is not None:
+        propensity[problem.explorers.users] = problem.explorers.propensity
+    return propensity
 
 
 def margins(problem: Problem, choice: ChoiceArray, prices: Mapping[str, float]) -> FloatArray:
