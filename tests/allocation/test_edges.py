@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from incentive_engine.allocation.budgets.curve import response_curve
+from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.plans.per_user import reasons
 from incentive_engine.allocation.plans.plan import solve
@@ -235,7 +235,7 @@ def test_a_larger_budget_never_brings_less() -> None:
     problem = campaign(6_000, floors=False)
     assert problem.pool is not None
     amounts = [problem.pool.amount * share for share in (0.0, 0.1, 0.5, 1.0, 3.0)]
-    curve = response_curve([with_budget(problem, amount) for amount in amounts])
+    curve = Curve(problem).points([with_budget(problem, amount) for amount in amounts])
     values = [point.value for point in curve]
     prices = [point.price for point in curve]
     assert values == sorted(values)
@@ -245,8 +245,9 @@ def test_a_larger_budget_never_brings_less() -> None:
 
 
 def test_a_curve_needs_a_budget() -> None:
+    problem = problem_of([[1]], [[1]])
     with pytest.raises(ConfigError, match="there is none to vary"):
-        response_curve([problem_of([[1]], [[1]])])
+        Curve(problem).points([problem])
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from incentive_engine.allocation.budgets.curve import response_curve
+from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import BudgetPool, Problem
@@ -105,5 +105,5 @@ def test_an_amount_that_binds_nothing_changes_nothing() -> None:
 
 def test_the_curve_counts_the_same_risk() -> None:
     problem = at_risk(3_000)
-    (point,) = response_curve([problem])
+    (point,) = Curve(problem).points([problem])
     assert point.used == pytest.approx(solve(problem).certificate.budget.spent, rel=5e-3)

@@ -266,20 +266,3 @@ class Curve:
         if not relaxation.needed:  # prices were not near enough to tell
             return ()
         return explain(plan.problem, self.users, plan.rows, relaxation, self._params).faults
-
-
-def response_curve(problems: Sequence[Problem]) -> tuple[CurvePoint, ...]:
-    """Return what the budget of each problem brings, in their order.
-
-    Parameters
-    ----------
-    problems
-        The same users under different budgets; limits in percent move with the budget, so each
-        problem has its own.
-
-    Raises
-    ------
-    ConfigError
-        As `Curve.points`.
-    """
-    return Curve(problems[0]).points(problems)
