@@ -108,9 +108,7 @@ class UpliftModel:
         self.check_policy(policy)
         valued = value_trial(self.trial, self.fitted.out_of_fold, policy)
         valued = valued.with_costs(plan.stated.correction.factor)
-        by_lot = plan.stated.holdout | plan.stated.problem.explores
-        users = int((~by_lot).sum())
-        problem = trial_problem(valued, policy)
+        problem, users = trial_problem(valued, policy), plan.stated.decided
         return gain_of_plan(valued, problem, policy, plan.solved, users=users)
 
     def check_policy(self, policy: Policy) -> None:

@@ -29,6 +29,7 @@ from incentive_engine.insight.budget.policy_options import (
     require_budget,
     with_options,
 )
+from incentive_engine.insight.stated_problem import StatedProblem, by_the_trial, state_problem
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import value_trial
 from incentive_engine.language import Code, message_of
@@ -42,14 +43,7 @@ from incentive_engine.library.arguments import (
 from incentive_engine.library.html import facts, grid, number
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import allocation_table, refuse_existing, written_policy
-from incentive_engine.workflow.plan_campaign import (
-    ModelEvidence,
-    StatedProblem,
-    allocation_rows,
-    by_the_trial,
-    explore,
-    state_problem,
-)
+from incentive_engine.workflow.plan_campaign import ModelEvidence, allocation_rows, explore
 from incentive_engine.workflow.write_run import Origin, write_run
 
 if TYPE_CHECKING:
@@ -233,7 +227,11 @@ def allocate(
         check_scores(scores, planned)
         evidence = _evidence(model, planned)
         stated = state_problem(planned, scores, options=options, quality=evidence.quality)
-        stated, solved = by_the_trial(stated, planned, options=options, evidence=evidence)
+        solved = None
+        if evidence.valued is not None:
+            stated, solved = by_the_trial(
+                stated, planned, evidence.valued(), options=options, quality=evidence.quality
+            )
         return Plan(
             stated=stated, solved=solved or solve(stated.problem), written=policy,
             options=options,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from incentive_engine.config import Policy
+from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.fleet import SharedWork
@@ -18,7 +19,7 @@ from incentive_engine.pipeline.campaign_tables import (
     trial_of,
     users_of,
 )
-from incentive_engine.pipeline.inputs import Inputs
+from incentive_engine.pipeline.inputs import Inputs, given_inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
 
@@ -29,6 +30,25 @@ if TYPE_CHECKING:
     from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
     from incentive_engine.uplift.evaluation.evaluation import ModelEvaluation
     from incentive_engine.uplift.model import EffectModel
+
+
+def inputs_of(
+    policy: Policy,
+    scores: Path | Location | None,
+    steps: Steps,
+    *,
+    accepted: Collection[str] = (),
+) -> Inputs:
+    """Return the inputs of a run: with the planner's own scores, or learned and scored first.
+
+    Parameters
+    ----------
+    accepted
+        As of `campaign_inputs`.
+    """
+    if scores is None:
+        return campaign_inputs(policy, steps, accepted=accepted)
+    return given_inputs(scores, policy)
 
 
 def campaign_inputs(policy: Policy, steps: Steps, *, accepted: Collection[str] = ()) -> Inputs:

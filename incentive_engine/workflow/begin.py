@@ -11,8 +11,8 @@ from incentive_engine.insight.budget.policy_options import (
     default_policy,
     read_policy,
 )
-from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.inputs import Inputs, given_inputs
+from incentive_engine.pipeline.campaign import inputs_of
+from incentive_engine.pipeline.inputs import Inputs
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import default_run_directory, refuse_existing
 from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
@@ -42,11 +42,7 @@ def begin(
     amount = policy.budget.amount if policy.budget else None
     directory = out or default_run_directory(Path("runs"), policy.name, amount)
     refuse_existing(directory)  # before the work, not after it
-    inputs = (
-        given_inputs(scores, policy)
-        if scores
-        else campaign_inputs(policy, steps, accepted=accepted)
-    )
+    inputs = inputs_of(policy, scores, steps, accepted=accepted)
     origin = Origin(
         policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
         author=author,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from incentive_engine.allocation.budgets.limit_cost import gains_without
@@ -15,16 +15,8 @@ from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable, holdout_of
+from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import held_shares
-from incentive_engine.domain import BoolArray
-from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.budget.mandate import (
-    budget_view,
-    conversions_without_favour,
-    mandate_of,
-    under_mandate,
-)
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.response import (
     Keep,
@@ -32,21 +24,21 @@ from incentive_engine.insight.budget.response import (
     solve_anew,
     with_own_budget,
 )
-from incentive_engine.insight.budget.returns import BudgetView, Mandate
+from incentive_engine.insight.budget.returns import BudgetView
+from incentive_engine.insight.budget.view import budget_view, conversions_without_favour
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.plan_rows import plan_rows
+from incentive_engine.insight.stated_problem import StatedProblem, by_the_trial, state_problem
 from incentive_engine.insight.value.baselines import SimplerWay, beside_the_plan, simpler_ways
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
-    at_risk,
     gain_of_plan,
-    trial_correction,
     trial_problem,
 )
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.insight.value.randomised import exploring_value, holdout_value
 from incentive_engine.parallel import side_threads
-from incentive_engine.pipeline.quality import ModelQuality, model_cost_error, total_error
+from incentive_engine.pipeline.quality import ModelQuality, total_error
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.report.evidence import Alternative, Exploring, Holdout, Response
 from incentive_engine.run.directory import AllocationTable
@@ -74,28 +66,6 @@ class ModelEvidence:
     valued: Callable[[], ValuedTrial] | None = None
     quality: ModelQuality | None = None
     keep: Keep = solve_anew
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StatedProblem:
-    """What a planner asks about which users.
-
-    Attributes
-    ----------
-    policy
-        With the budget that the mandate leaves.
-    table
-        With the costs that the correction leaves.
-    holdout
-        (n,) bool, who never gets an offer.
-    """
-
-    policy: Policy
-    table: ScoreTable
-    holdout: BoolArray
-    problem: Problem
-    mandate: Mandate
-    correction: CostCorrection = field(default_factory=CostCorrection)
 
 
 def plan_campaign(
@@ -129,67 +99,10 @@ def plan_campaign(
     if evidence.valued is not None:
         with steps.step("ask the trial for the cost"):
             stated, plan = by_the_trial(
-                stated, policy, options=options, evidence=evidence, shared=steps.shared
-            )
+                stated, policy, evidence.valued(), options=options, quality=evidence.quality,
+                shared=steps.shared,
+            )  # fmt: skip
     return explore(stated, plan=plan, evidence=evidence, steps=steps, brief=brief)
-
-
-def by_the_trial(
-    stated: StatedProblem,
-    policy: Policy,
-    *,
-    options: BudgetOptions,
-    evidence: ModelEvidence,
-    shared: SharedWork | None = None,
-) -> tuple[StatedProblem, Allocation | None]:
-    """Return the problem with the costs that the trial says, and its plan where that stays.
-
-    Parameters
-    ----------
-    policy
-        As `plan_campaign` was given it.
-    shared
-        As of `solve`.
-    """
-    if evidence.valued is None:
-        return stated, None
-    users = int((~stated.holdout).sum())
-    correction, plan = trial_correction(
-        stated.policy, stated.problem, evidence.valued(), users=users, shared=shared
-    )
-    if correction.factor == 1 and not at_risk(policy):
-        return replace(stated, correction=correction), plan
-    corrected = state_problem(
-        policy, stated.table.with_costs(correction.factor), options=options,
-        quality=evidence.quality, correction=correction,
-    )  # fmt: skip
-    return corrected, None
-
-
-def state_problem(
-    policy: Policy,
-    table: ScoreTable,
-    *,
-    options: BudgetOptions,
-    quality: ModelQuality | None = None,
-    correction: CostCorrection | None = None,
-) -> StatedProblem:
-    """Return the problem that is to be solved.
-
-    Parameters
-    ----------
-    correction
-        That the costs of the table have already; a budget at risk counts its error too.
-    """
-    mandate, correction = mandate_of(policy, options), correction or CostCorrection()
-    if (error := model_cost_error(policy, quality, correction.error)) is not None:
-        policy = policy.with_budget(cost_error=error)
-    holdout = holdout_of(policy, table)
-    policy, problem = under_mandate(policy, table, holdout, options)
-    return StatedProblem(
-        policy=policy, table=table, holdout=holdout, problem=problem, mandate=mandate,
-        correction=correction,
-    )  # fmt: skip
 
 
 def explore(
@@ -260,7 +173,6 @@ def _studies(
     """Begin all studies; each is a thread of its own and waits for those above that it names."""
     policy, table, holdout = stated.policy, stated.table, stated.holdout
     problem = stated.problem
-    users = int((~holdout & ~problem.explores).sum())
 
     def shown(make: Callable[[], Shown], otherwise: Shown) -> Future[Shown]:
         return side.submit((lambda: otherwise) if brief else make)
@@ -268,7 +180,7 @@ def _studies(
     plan = side.submit(solved)
     tried = side.submit(lambda: _tried(evidence, policy, stated.correction))
     frozen = side.submit(lambda: freeze_policy(policy, table, holdout))
-    gain = side.submit(lambda: _gain(tried, plan, policy, users=users))
+    gain = side.submit(lambda: _gain(tried, plan, policy, users=stated.decided))
     view = side.submit(
         lambda: budget_view(
             policy, problem, table, holdout, plan=plan.result(),

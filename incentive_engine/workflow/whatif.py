@@ -41,8 +41,7 @@ from incentive_engine.language import (
     Message,
     say,
 )
-from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.inputs import given_inputs
+from incentive_engine.pipeline.campaign import inputs_of
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.whatif import render_whatif
@@ -119,11 +118,7 @@ def _study(
     steps: Steps,
     accepted: Collection[str],
 ) -> Study:
-    inputs = (
-        given_inputs(scores, variant.policy)
-        if scores
-        else campaign_inputs(variant.policy, steps, accepted=accepted)
-    )
+    inputs = inputs_of(variant.policy, scores, steps, accepted=accepted)
     with steps.step(f"read {variant.name}"):
         table = read_scores(inputs.scores, variant.policy)
         holdout = holdout_of(variant.policy, table)

@@ -9,6 +9,7 @@ import numpy as np
 
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.domain import COST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +32,13 @@ class MandateSearch:
     cap: float
     point: CurvePoint | None
     best: CurvePoint | None
+
+
+def ample_budget(curve: Curve, problem: Problem) -> float:
+    """Return a budget that changes nothing for a problem without one: what its plan costs."""
+    plan = curve.plan(problem)
+    cost = plan.amounts(curve.users, {}).get(COST, 0.0)
+    return float(np.ceil(cost))
 
 
 def largest_budget(

@@ -11,20 +11,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config import Policy
-from incentive_engine.data.scores import ScoreTable, holdout_of
+from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import InfeasibleError
+from incentive_engine.insight.budget.policy_options import BudgetOptions
+from incentive_engine.insight.stated_problem import by_the_trial, state_problem
 from incentive_engine.insight.value.cost_correction import CostCorrection
 from incentive_engine.insight.value.gain import (
-    at_risk,
     gain_of_plan,
-    trial_correction,
     trial_problem,
 )
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
-from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
+from incentive_engine.pipeline.quality import ModelQuality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,27 +69,15 @@ class TrialGains:
     def _own_gain(self, policy: Policy) -> OwnGain:
         if self._trial is None:
             self._trial = self._valued()
-        trial, table = self._trial, self._table
-        stated = self._with_cost_error(policy, 0.0)
-        holdout = holdout_of(stated, table)
-        problem, users = build_problem(stated, table, holdout), int((~holdout).sum())
-        correction, plan = trial_correction(stated, problem, trial, users=users)
-        if correction.factor != 1 or at_risk(policy):
-            stated = self._with_cost_error(policy, correction.error)
-            table = table.with_costs(correction.factor)
-            trial = trial.with_costs(correction.factor)
-            problem = build_problem(stated, table, holdout)
-            plan = solve(problem)
+        options, quality = BudgetOptions(), self._quality
+        stated = state_problem(policy, self._table, options=options, quality=quality)
+        stated, plan = by_the_trial(stated, policy, self._trial, options=options, quality=quality)
+        trial = self._trial.with_costs(stated.correction.factor)
         gain = gain_of_plan(
             trial,
-            trial_problem(trial, stated),
-            stated,
-            plan,
-            users=users - int((problem.explores & ~holdout).sum()),
+            trial_problem(trial, stated.policy),
+            stated.policy,
+            plan or solve(stated.problem),
+            users=stated.decided,
         )
-        return OwnGain(gain=gain, correction=correction)
-
-    def _with_cost_error(self, policy: Policy, left: float) -> Policy:
-        """Return the policy with the error of its costs, where its budget counts that."""
-        error = model_cost_error(policy, self._quality, left)
-        return policy if error is None else policy.with_budget(cost_error=error)
+        return OwnGain(gain=gain, correction=stated.correction)

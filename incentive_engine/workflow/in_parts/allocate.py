@@ -20,7 +20,6 @@ from incentive_engine.data.sources import Source
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.budget.mandate import mandate_of
 from incentive_engine.insight.budget.policy_options import (
     BudgetOptions,
 )
@@ -29,6 +28,7 @@ from incentive_engine.insight.findings import PlanTotals, over_budget, warned_fi
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.pages.report_content import content_of
 from incentive_engine.insight.pages.summary import RunSummary
+from incentive_engine.insight.stated_problem import mandate_of
 from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.insight.value.plan_gain import PlanGain

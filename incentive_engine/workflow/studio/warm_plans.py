@@ -15,8 +15,8 @@ from incentive_engine.data.scores import read_scores
 from incentive_engine.insight.planner.warm_plan import WarmPlan
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.insight.value.plan_gain import ValuedTrial
-from incentive_engine.pipeline.campaign import campaign_inputs
-from incentive_engine.pipeline.inputs import Inputs, given_inputs
+from incentive_engine.pipeline.campaign import campaign_inputs, inputs_of
+from incentive_engine.pipeline.inputs import Inputs
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps
 
@@ -74,7 +74,7 @@ class WarmPlans:
 
 def warm_plan(policy: Policy, scores: Path | None) -> WarmPlan:
     """Return a warm plan of a policy's users; what was trained and scored before is read."""
-    inputs = given_inputs(scores, policy) if scores else campaign_inputs(policy, Steps())
+    inputs = inputs_of(policy, scores, Steps())
     table = read_scores(inputs.scores, policy)
     valued = _valued(inputs, policy)
     return WarmPlan(table, valued=valued, quality=read_quality(inputs.model, inputs.drift))
