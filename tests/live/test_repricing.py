@@ -100,6 +100,7 @@ def test_what_is_given_is_compared_with_what_it_costs_in_the_end(
     now = repricer.forecast.start + 1
     early = repricer.reprice(pool_of(ledger), now, campaign.prices, None)
     campaign.prices = early.prices
+    dear = early.prices.next({"budget": 0.5})
     for user in (row["user_id"] for row in plan(run)[:60]):
         choice = campaign.choose(user)
         assert choice is not None
@@ -107,6 +108,9 @@ def test_what_is_given_is_compared_with_what_it_costs_in_the_end(
     later = repricer.reprice(pool_of(ledger), now + 30 * MINUTE, early.prices, early)
     # at the prices of one solve, nobody gets what is worth less than it costs
     assert later.foresight == pytest.approx(1.0, abs=0.02)
+    # from whatever prices the search for the best begins
+    again = repricer.reprice(pool_of(ledger), now + 30 * MINUTE, dear, early)
+    assert again.foresight == pytest.approx(later.foresight, abs=1e-4)
     ledger.close()
 
 

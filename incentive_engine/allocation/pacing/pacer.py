@@ -162,8 +162,6 @@ class Pacer:
         rows, params = self.choosers.rows, self.params
         now = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
         lower, upper = self._left(moment)
-        # what has no bound any more has no price
-        now[~np.isfinite(lower) & ~np.isfinite(upper)] = 0.0
         thirst = self._thirst(moment, memory or WarmStart())
         coming = np.flatnonzero(~moment.seen)
         expected = self._to_come(moment)
