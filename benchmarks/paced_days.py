@@ -201,7 +201,7 @@ class Caps:
             fits = room(most, settled=settled, reserved=self.reserved[name], hold=hold)
             left = min(fits)
             if name == "budget" and self.basis == "face":
-                left, costs = fits.meanwhile, fits.in_the_end * chance
+                left, costs = fits.meanwhile, min(fits.in_the_end * chance, fits.meanwhile)
                 named[Prices.COSTS] = Bounds(at_least=None, at_most=costs)
             named[name] = Bounds(at_least=None, at_most=left)
         return named

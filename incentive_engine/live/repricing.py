@@ -194,10 +194,8 @@ class Repricer:
     def _capped(self) -> Choosers:
         """The users with what their offers are measured by, once all has come back that will."""
         planned = self._loaded.planned
-        lower, upper = planned.rows.lower.copy(), planned.rows.upper.copy()
         ends = BUDGET if self.faces_return else Prices.COSTS
-        upper[[name == ends for name in planned.rows.names]] = np.inf
-        return replace(planned, rows=planned.rows.with_bounds(lower, upper))
+        return replace(planned, rows=planned.rows.without(ends))
 
     def _chance(self, prices: Prices) -> float | None:
         """Return what offers are expected to cost of their face value; None while nobody knows."""
@@ -251,9 +249,10 @@ class Repricer:
                 fits = room(most / unit, settled=settled, reserved=reserved, hold=hold)
                 remaining = min(fits)
                 if limit.name == BUDGET and self.faces_return:
-                    # face values must fit while they are held, and costs in the end
+                    # face values must fit while they are held, and costs, which are lower, in the
+                    # end
                     remaining = fits.meanwhile
-                    costs = fits.in_the_end * stays
+                    costs = min(fits.in_the_end * stays, fits.meanwhile)
                     left[Prices.COSTS] = Bounds(at_most=costs, at_least=None)
             left[limit.name] = Bounds(at_most=remaining, at_least=at_least)
         return left

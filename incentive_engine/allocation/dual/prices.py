@@ -63,8 +63,6 @@ def find_prices(
     """
     prices = start if start is not None else hint
     prices = np.zeros(len(rows.limits)) if prices is None else prices
-    # what has no bound has no price, whatever it had where the search starts
-    prices = np.where(np.isfinite(rows.lower) | np.isfinite(rows.upper), prices, 0.0)
     everyone = LagrangianDual(users=users, rows=rows, params=params)
     if not len(prices):
         return Optimum(point=everyone.at(prices), step=None, gap=0.0, sweeps=1)

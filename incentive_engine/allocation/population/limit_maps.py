@@ -47,6 +47,17 @@ class LimitRows:
         """The limits' names, in the order of the rows."""
         return tuple(limit.name for limit in self.limits)
 
+    def without(self, name: str) -> LimitRows:
+        """Return the limits without one of them."""
+        stays = np.array([limit.name != name for limit in self.limits], dtype=np.bool_)
+        return LimitRows(
+            limits=tuple(limit for limit in self.limits if limit.name != name),
+            matrix=self.matrix[np.flatnonzero(stays)],
+            lower=self.lower[stays],
+            upper=self.upper[stays],
+            unit=self.unit[stays],
+        )
+
     def prices_of_pairs(self, prices: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
         """Return (m + 1, n_cells, k) what each offer and each unit of a measure costs.
 
