@@ -172,7 +172,7 @@ def test_a_webhook_that_refuses_or_is_not_there_is_an_error_without_its_secret(
     gone = watch(run, quiet_day, "--webhook", url)  # nobody listens there any more
     assert (refused.returncode, gone.returncode) == (2, 2)
     assert "refused the findings: 403" in refused.stderr
-    assert "could not be reached, 5 times" in gone.stderr
+    assert "could not be reached, 5 times: nothing listens there" in gone.stderr
     assert "secret" not in refused.stderr + gone.stderr
     assert f"--webhook http://127.0.0.1:{receiver.server_port}/…" in refused.stderr
     for url in ("ftp://somewhere", "http://host:port/", "http://host:99999/", "http://[::1/"):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from incentive_engine.config.access.http_url import refuse_other_url
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import Text, say
+from incentive_engine.language import Text, message_of, say
 from incentive_engine.live.watch.finding import Finding
 
 
@@ -63,7 +63,7 @@ class Webhook:
             "left_out": max(len(findings) - most, 0),
         }
         body = json.dumps(content, ensure_ascii=False).encode()
-        why = ""
+        why: Text = ""
         # seconds before another try; after the last it is given up
         pauses = (0.5, 1.0, 2.0, 4.0)
         for pause in (*pauses, None):
@@ -77,7 +77,7 @@ class Webhook:
             self._fault(say("could not be reached, {tries} times: {why}", tries=tries, why=why))
         )
 
-    def _try(self, body: bytes) -> str:
+    def _try(self, body: bytes) -> Text:
         """Return what went wrong with one try; nothing where it was taken.
 
         Raises
@@ -99,7 +99,8 @@ class Webhook:
                 ) from None
             return str(error.code)
         except (urllib.error.URLError, OSError, ValueError, HTTPException) as error:
-            return str(getattr(error, "reason", error))
+            reason = getattr(error, "reason", error)
+            return message_of(reason) if isinstance(reason, Exception) else str(reason)
         return ""
 
     def _fault(self, what: Text) -> Fault:
