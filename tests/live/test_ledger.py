@@ -224,6 +224,18 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(
         ledger(tmp_path / "a")
 
 
+def test_a_step_of_files_alone_leaves_the_version_of_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = (schema.Migration("a"), schema.Migration(file="b"), schema.Migration("c"))
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    assert schema.scripts_from(0, "x", is_file=True) == ("a", "b", "c")
+    assert schema.scripts_from(1, "x", is_file=False) == ("c",)
+    assert (schema.newest_version(is_file=True), schema.newest_version(is_file=False)) == (3, 2)
+    with pytest.raises(DataError, match="version 3, expected at most 2"):
+        schema.scripts_from(3, "x", is_file=False)
+
+
 TO_VERSION_3 = """
 CREATE TABLE keyed (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL);
 INSERT INTO keyed SELECT key, digest, entry FROM requests;

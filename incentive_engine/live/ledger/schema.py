@@ -84,12 +84,12 @@ INSERT INTO index_marks SELECT 'live_index', coalesce(max(seq), 0) FROM head
 """
     ),
 )
-"""One per version; the last is the current one."""
+"""What changes from version to version; where a step does nothing, the version stays."""
 
 
-def newest_version() -> int:
+def newest_version(*, is_file: bool) -> int:
     """Return the version that `scripts_from` brings a ledger to."""
-    return len(MIGRATIONS)
+    return len(_scripts(is_file=is_file))
 
 
 class Query(StrEnum):
@@ -113,9 +113,13 @@ def scripts_from(version: int, where: str, *, is_file: bool) -> tuple[str, ...]:
     DataError
         When the ledger is of a later version than this program knows.
     """
-    if version > (newest := newest_version()):
+    if version > (newest := newest_version(is_file=is_file)):
         what = say("is a ledger of version {version}", version=version)
         expected = say("at most {version}", version=newest)
         raise DataError(Fault(where, what, expected, "use a newer program"))
-    scripts = [step.file if is_file and step.file else step.anywhere for step in MIGRATIONS]
-    return tuple(script for script in scripts[version:] if script)
+    return _scripts(is_file=is_file)[version:]
+
+
+def _scripts(*, is_file: bool) -> tuple[str, ...]:
+    scripts = (step.anywhere or step.file if is_file else step.anywhere for step in MIGRATIONS)
+    return tuple(script for script in scripts if script)

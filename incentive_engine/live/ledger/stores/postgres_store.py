@@ -105,7 +105,10 @@ class PostgresStore:
             db.execute(script)
         if is_new:
             self._fill(terms, secret)
-        db.execute("UPDATE meta SET content = %s WHERE name = 'version'", [str(newest_version())])
+        db.execute(
+            "UPDATE meta SET content = %s WHERE name = 'version'",
+            [str(newest_version(is_file=False))],
+        )
         meta = dict(db.execute("SELECT name, content FROM meta").fetchall())
         limits = [limit_of(row).terms for row in db.execute(Query.POOL).fetchall()]
         refuse_other_run(self.where, terms, run=meta["run"], limits=limits)
@@ -121,7 +124,7 @@ class PostgresStore:
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
         rows = first_rows(terms, secret)
-        rows["meta"].append(("version", str(newest_version())))
+        rows["meta"].append(("version", str(newest_version(is_file=False))))
         with self._db.cursor() as cursor:
             for table, lines in rows.items():
                 for line in lines:

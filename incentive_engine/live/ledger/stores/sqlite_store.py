@@ -110,7 +110,7 @@ class SQLiteStore:
             for script in scripts_from(version, str(self.path), is_file=True):
                 for statement in script.split(";"):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {newest_version()}")
+            self._db.execute(f"PRAGMA user_version = {newest_version(is_file=True)}")
             if version == 0:
                 for table, rows in first_rows(terms, secret).items():
                     for row in rows:
