@@ -194,9 +194,12 @@ def test_a_log_for_which_there_is_no_room_grows_as_it_is_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     ledger, _ = opened(place)
+    size = place.with_name("ledger-wal").stat().st_size
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         ledger.store.announce("somewhere")
+    # what there is room for is the ledger's own
+    assert place.with_name("ledger-wal").stat().st_size == size
     names = decide(ledger, 3)
     ledger.close()
     expect_whole(place, names)

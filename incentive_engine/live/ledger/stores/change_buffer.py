@@ -31,7 +31,7 @@ class IndexParams(Knobs):
 
     waiting: int = knob(100_000, 0, 10**8)
     """Changes that wait; the more, the fewer pages each one costs, and the longer it takes to open
-    the file: 3 µs for each."""
+    the file: some 2 µs for each."""
 
 
 class ChangeBuffer:

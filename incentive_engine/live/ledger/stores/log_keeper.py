@@ -13,7 +13,6 @@ is not read any more, and could begin again all the same: a round begins only af
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -108,14 +107,18 @@ class LogKeeper:
         other programs have just written. SQLite ends a log at the first page that is none of it.
         """
         log = self._path.with_name(f"{self._path.name}-wal")
+        if not log.exists():
+            return
         # a page, and the header that it has in a log
-        page = bytes(4096 + 24)
-        # a log for which there is no room grows as it is written, as long as it can
-        with contextlib.suppress(OSError), log.open("r+b") as file:
-            for _ in range(file.seek(0, os.SEEK_END), self._params.longest * len(page), len(page)):
-                file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
+        size, length = log.stat().st_size, self._params.longest * (4096 + 24)
+        try:
+            with log.open("ab") as file:
+                file.write(bytes(max(length - size, 0)))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            # no room: it grows as it is written, and takes nothing from the ledger itself
+            os.truncate(log, size)
 
     def close(self) -> None:
         """Let the thread end its round, and close all connections."""
