@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +17,18 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Pr
 from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart
-from incentive_engine.allocation.pacing.room import Bounds, room
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables.arrow import equal
-from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, Reason
+from incentive_engine.domain import BUDGET, COST, MICROS, Reason
 from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.commands import Pool, Published
+from incentive_engine.live.returns import Returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,28 +87,25 @@ class Repricer:
     ----------
     load
         Makes the pacer over the users of the run, in its order; called when it is first needed.
-    hold
-        Microseconds for which an offer stays reserved; None: until it cannot be redeemed.
-    measures
-        What each limit sums.
+    returns
+        How what the campaign holds comes back.
     """
 
     def __init__(
-        self,
-        load: Callable[[], Pacer],
-        arrivals: ArrivalReader,
-        forecast: ArrivalForecast,
-        *,
-        hold: int | None,
-        measures: Mapping[str, str | None],
+        self, load: Callable[[], Pacer], arrivals: ArrivalReader, returns: Returns
     ) -> None:
-        self._load, self._arrivals, self.forecast = load, arrivals, forecast
-        self._hold, self._measures = hold, measures
+        self._load, self._arrivals, self.returns = load, arrivals, returns
         self._paused: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, campaign: LiveCampaign, ledger: str, *, hold: int | None) -> Self | None:
-        """Return the repricer of a run; None where its policy names no campaign."""
+        """Return the repricer of a run; None where its policy names no campaign.
+
+        Parameters
+        ----------
+        hold
+            As `Returns` has it.
+        """
         policy = campaign.frozen.policy
         if policy.campaign is None:
             return None
@@ -119,13 +116,13 @@ class Repricer:
         arrivals = ArrivalReader(
             ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
         )
-        return cls(
-            lambda: _pacer(run, frozen, times),
-            arrivals,
-            forecast,
-            hold=hold,
-            measures=campaign.measures,
-        )
+        returns = Returns(forecast=forecast, hold=hold, measures=campaign.measures)
+        return cls(lambda: _pacer(run, frozen, times), arrivals, returns)
+
+    @property
+    def forecast(self) -> ArrivalForecast:
+        """How users were to come."""
+        return self.returns.forecast
 
     def pause(self, offers: Sequence[int]) -> None:
         """Solve without some offers from now on, by their places in the policy."""
@@ -184,11 +181,8 @@ class Repricer:
 
     @property
     def faces_return(self) -> bool:
-        """Whether the budget is held at face value, and comes back but for what is redeemed.
-
-        Then the plan's prices, at which face values alone fit, are too high from the beginning.
-        """
-        return self._hold is not None and self._measures.get(BUDGET) == FACE
+        """As `Returns` has it."""
+        return self.returns.faces_return
 
     @property
     def _capped(self) -> Choosers:
@@ -219,7 +213,7 @@ class Repricer:
             seen=arrivals.seen.copy(),
             came=came.tolist(),
             shares=forecast.shares(times).tolist(),
-            left=self._left(pool, now, self._chance(prices)),
+            left=self.returns.left(pool.limits, now, self._chance(prices)),
             taken={
                 Prices.COSTS: arrivals.cost / MICROS,
                 **{
@@ -228,34 +222,6 @@ class Repricer:
                 },
             },
         )
-
-    def _left(self, pool: Pool, now: int, chance: float | None) -> dict[str, Bounds]:
-        """Return what those to come may take of each limit, in its own unit."""
-        left = {}
-        for limit in pool.limits:
-            unit = 1 if limit.is_count else MICROS
-            used = limit.reserved + limit.margin + limit.settled
-            most, least = limit.at_most, limit.at_least
-            at_least = None if least is None else max(least - used, 0) / unit
-            if most is None:
-                if least is not None:
-                    left[limit.name] = Bounds(at_most=None, at_least=at_least)
-                continue
-            remaining = (most - used) / unit
-            if chance is not None and self._hold is not None:
-                stays = chance if self._measures[limit.name] in {FACE, ISSUED} else 1.0
-                hold = self.forecast.hold(now, self._hold, stays=stays, chance=chance)
-                reserved, settled = limit.reserved / unit, (limit.settled + limit.margin) / unit
-                fits = room(most / unit, settled=settled, reserved=reserved, hold=hold)
-                remaining = min(fits)
-                if limit.name == BUDGET and self.faces_return:
-                    # face values must fit while they are held, and costs, which are lower, in the
-                    # end
-                    remaining = fits.meanwhile
-                    costs = min(fits.in_the_end * stays, fits.meanwhile)
-                    left[Prices.COSTS] = Bounds(at_most=costs, at_least=None)
-            left[limit.name] = Bounds(at_most=remaining, at_least=at_least)
-        return left
 
 
 def _pacer(run: Path, frozen: FrozenPolicy, times: Times) -> Pacer:

@@ -161,7 +161,7 @@ class Pacer:
         """
         rows, params = self.choosers.rows, self.params
         now = np.array([prices.get(name, 0.0) for name in rows.names], dtype=np.float64)
-        lower, upper = self._left(moment)
+        lower, upper = bounds_left(rows, moment.left)
         thirst = self._thirst(moment, memory or WarmStart())
         coming = np.flatnonzero(~moment.seen)
         expected = self._to_come(moment)
@@ -212,16 +212,6 @@ class Pacer:
     def _named(self, numbers: FloatArray) -> dict[str, float]:
         return dict(zip(self.choosers.rows.names, numbers.tolist(), strict=True))
 
-    def _left(self, moment: Moment) -> tuple[FloatArray, FloatArray]:
-        """Return what is left of each limit, (L,) lower and upper bounds."""
-        rows = self.choosers.rows
-        lower, upper = rows.lower.copy(), rows.upper.copy()
-        for place, name in enumerate(rows.names):
-            if (bounds := moment.left.get(name)) is not None:
-                lower[place] = -np.inf if bounds.at_least is None else bounds.at_least
-                upper[place] = np.inf if bounds.at_most is None else max(bounds.at_most, 0.0)
-        return lower, upper
-
     def _thirst(self, moment: Moment, memory: WarmStart) -> FloatArray:
         """Return (L,) how many times as much of each limit users take as was foreseen."""
         names = self.choosers.rows.names
@@ -250,6 +240,22 @@ class Pacer:
             most=params.most,
         )
         return self.forecast * scale * (1.0 - min(moment.shares[-1], 1.0))
+
+
+def bounds_left(rows: LimitRows, left: Mapping[str, Bounds]) -> tuple[FloatArray, FloatArray]:
+    """Return what is left of each limit, (L,) float64 lower and upper bounds.
+
+    Parameters
+    ----------
+    left
+        By limit; those that are not named keep their own bounds.
+    """
+    lower, upper = rows.lower.copy(), rows.upper.copy()
+    for place, name in enumerate(rows.names):
+        if (bounds := left.get(name)) is not None:
+            lower[place] = -np.inf if bounds.at_least is None else bounds.at_least
+            upper[place] = np.inf if bounds.at_most is None else max(bounds.at_most, 0.0)
+    return lower, upper
 
 
 def lowest_within(users: Users, rows: LimitRows, start: FloatArray, *, gap: float) -> Point:

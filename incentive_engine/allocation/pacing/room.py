@@ -64,10 +64,8 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> Room
 
     Notes
     -----
-    With chance p, what is still open at a part u of its hold was redeemed by u·p of its like, so
-    that it holds 1 − p·u of what it began with, and the share s(1 − u) of that is settled later:
-    on average over u, s / (2 − p) of what is open. What is late holds and has settled
-    1 − p/2 + s/2 of what it began with, on average, when the campaign ends.
+    What is late holds and has settled 1 − p/2 + s/2 of what it began with, on average, when the
+    campaign ends; p and s as in `stays_of_open`.
 
     Examples
     --------
@@ -90,7 +88,7 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> Room
     """
     # early in a campaign nothing is redeemed yet, and a share of 0 would divide
     settles, chance = max(hold.stays, 1e-6), min(max(hold.chance, 0.0), 1.0)
-    of_open = settles / (2 - chance)
+    of_open = stays_of_open(settles, chance)
     of_late = 1 - chance / 2 + settles / 2
     each = settles * (1 - hold.late) + of_late * hold.late
     in_the_end = max(0.0, (at_most - settled - of_open * reserved) / each)
@@ -100,3 +98,23 @@ def room(at_most: float, *, settled: float, reserved: float, hold: Hold) -> Room
     still_held = reserved * (of_open + (1 - of_open) * (1 - hold.ages))
     meanwhile = (at_most - settled - still_held) / np.maximum(hold.coming, 1e-9)
     return Room(max(0.0, float(meanwhile.min())), in_the_end)
+
+
+def stays_of_open(stays: float, chance: float) -> float:
+    """Return the share of what is open that is settled in the end, 0 to 1.
+
+    Parameters
+    ----------
+    stays, chance
+        As `Hold` has them.
+
+    Notes
+    -----
+    With chance p, what is still open at a part u of its hold was redeemed by u·p of its like, so
+    that it holds 1 − p·u of what it began with, and the share s(1 − u) of that is settled later:
+    on average over u, s / (2 − p) of what is open.
+
+    >>> stays_of_open(0.25, 0.75)
+    0.2
+    """
+    return stays / (2 - chance)
