@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from incentive_engine.config.access.database_url import is_database, read_databa
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.live.ledger.commands import Standing, standing
+from incentive_engine.live.ledger.commands import Published, Standing, standing
 from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.ledger.records import Action, State
 from incentive_engine.live.ledger.schema import Query
@@ -47,6 +47,8 @@ class Observed:
         What decisions claim: the decision, the limit, and how much of it.
     asked
         Users who asked most often, and how often.
+    published
+        The newest prices that a server gave itself; None where it decides at those of the plan.
     """
 
     row: IntArray
@@ -65,6 +67,7 @@ class Observed:
     pool: tuple[Standing, ...]
     asked: tuple[tuple[str, int], ...]
     actions: tuple[Action, ...]
+    published: Published | None = None
 
     def is_state(self, *states: State) -> BoolArray:
         """Return (D,) bool whether a decision is in one of some states."""
@@ -110,7 +113,9 @@ def read_observed(
         )
         asked = tuple((user, int(count)) for user, count in rows(query))
         actions = tuple(_action(row) for row in rows(Query.ACTIONS))
-    return observed(decisions, pool, asked, actions, offers=offers, rows_of=rows_of)
+        newest = next(rows(Query.NEWEST_PRICES), None)
+    seen = observed(decisions, pool, asked, actions, offers=offers, rows_of=rows_of)
+    return seen if newest is None else replace(seen, published=Published._make(newest))
 
 
 def observed(

@@ -16,7 +16,8 @@ from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND
 from incentive_engine.live.actions import Change
 from incentive_engine.live.campaign import LiveCampaign
-from incentive_engine.live.ledger.records import Action, Verb
+from incentive_engine.live.ledger.records import Verb
+from incentive_engine.live.repricing import Current
 from incentive_engine.live.watch.checks.gain import gain
 from incentive_engine.live.watch.checks.offers import offers
 from incentive_engine.live.watch.checks.pools import pools
@@ -106,14 +107,13 @@ class Watch:
         outcomes
             What users did until then.
         prices
-            At which users are decided on now; left out, those that were accepted last, or the
-            plan's.
+            At which users are decided on now; left out, what the ledger says of them.
         requests
             Key of the service to how often it has asked.
         """
         look = self.look(observed, now, outcomes=outcomes, requests=requests)
         if prices is None:
-            prices = accepted_prices(observed.actions) or self._campaign.prices.by_name()
+            prices = newest_prices(observed) or self._campaign.prices.by_name()
         findings = [self._finding(look, one, prices) for one in find(look)]
         order = ("error", "warning", "info")
         return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
@@ -184,10 +184,14 @@ def yardstick_of(
     )
 
 
-def accepted_prices(actions: tuple[Action, ...]) -> Mapping[str, float] | None:
-    """Return the prices that were accepted last; None where none were."""
-    for action in reversed(actions):
+def newest_prices(observed: Observed) -> Mapping[str, float] | None:
+    """Return the prices that were published or accepted last; None where none were."""
+    published = observed.published
+    for action in reversed(observed.actions):
         change = Change.from_json(action.change)
         if action.verb == Verb.ACCEPTED and change.prices is not None:
-            return change.prices
-    return None
+            # a server publishes what it takes over
+            if published is None or published.at < action.at:
+                return change.prices
+            break
+    return None if published is None else Current.of(published).prices.by_name()
