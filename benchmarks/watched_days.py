@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from incentive_engine.data.trials.outcomes import Outcomes
-from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import COST, ISSUED, MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.live.forecast import ArrivalForecast
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import LimitTerms, State
@@ -111,6 +111,7 @@ class Plan:
             users=n,
             held=held,
             limits=limits,
+            measures={"budget": COST, "stock": ISSUED, "floor": COST},
             offers=OFFERS,
             sizes=tuple(
                 Sizes(size=a[s], chance=b[s]) for s, (a, b) in zip(some, sizes, strict=True)

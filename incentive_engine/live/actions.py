@@ -15,7 +15,7 @@ class Change:
     Attributes
     ----------
     prices
-        Limit name to the value given up per unit; None leaves prices alone.
+        Limit name to the value given up per unit, as solvers know them; None leaves prices alone.
     at_most
         Limit name to a new cap, not above the run's: millionths, or issued offers.
     paused, blocked

@@ -35,6 +35,8 @@ class Expected:
         The holdout.
     limits
         Every enforced limit, in the ledger's order.
+    measures
+        What each of them sums.
     offers
         Offer ids, in the policy's order.
     sizes, paid
@@ -49,6 +51,7 @@ class Expected:
     users: float
     held: BoolArray
     limits: tuple[LimitTerms, ...]
+    measures: Mapping[str, str | None]
     offers: tuple[str, ...]
     sizes: tuple[Sizes, ...]
     paid: tuple[Sizes, ...]
@@ -75,6 +78,7 @@ class Expected:
             users=len(holdout) * (1.0 if times is None else times.share),
             held=holdout,
             limits=campaign.terms.limits,
+            measures=campaign.measures,
             offers=policy.offer_ids,
             sizes=sizes,
             paid=paid,

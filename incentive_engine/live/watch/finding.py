@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from incentive_engine.allocation.decisions.frozen_policy import Prices
 from incentive_engine.language import Message
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.clock import moment_text
@@ -76,9 +77,12 @@ class Proposal:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for programs."""
+        prices = None if self.change.prices is None else dict(self.change.prices)
+        per_cost = None if prices is None else prices.pop(Prices.COSTS, None)
         return {
             "kind": self.kind,
-            "prices": None if self.change.prices is None else dict(self.change.prices),
+            "prices": prices,
+            "price_per_cost": per_cost,
             "at_most": dict(self.change.at_most),
             "paused": list(self.change.paused),
             "blocked": list(self.change.blocked),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -14,7 +14,9 @@ import numpy.typing as npt
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message
+from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Action, State, Verb
+from incentive_engine.live.returns import Returns
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
@@ -178,12 +180,47 @@ class Look:
     @cached_property
     def hold(self) -> int | None:
         """The longest time for which an offer stays reserved; None: longer than patience."""
+        return self._longest if self._longest <= self.params.patience else None
+
+    @cached_property
+    def _longest(self) -> int:
+        """The longest time for which an offer stays reserved, microseconds; 0 before any is."""
         seen = self.observed
         taken = seen.offer >= 0
-        if not taken.any():
-            return 0
-        longest = int((seen.expires[taken] - seen.decided[taken]).max())
-        return longest if longest <= self.params.patience else None
+        return int((seen.expires[taken] - seen.decided[taken]).max(initial=0))
+
+    @cached_property
+    def returns(self) -> Returns | None:
+        """How what is held comes back; None where the policy names no campaign.
+
+        Only faces count as coming back, and only where a hold ends within the campaign.
+        """
+        forecast, measures = self.expected.forecast, self.expected.measures
+        if forecast is None:
+            return None
+        ends = 0 < self._longest < forecast.end - self.start
+        returns = Returns(
+            forecast=forecast, hold=self._longest if ends else None, measures=measures
+        )
+        return returns if returns.faces_return else replace(returns, hold=None)
+
+    @cached_property
+    def chance(self) -> float | None:
+        """What offers are expected to cost of their face value; None before any was given."""
+        cost, face = int(self.observed.cost.sum()), int(self.observed.face.sum())
+        return min(cost / face, 1.0) if face else None
+
+    def kept(self, limit: Standing) -> int:
+        """Return what of a limit is used and will not come back: millionths, or issued offers."""
+        if self.returns is None:
+            return limit.reserved + limit.margin + limit.settled
+        return self.returns.kept(limit, self.chance)
+
+    def stays(self, limit: str) -> float:
+        """Return the share of what is held of a limit that is expected to be settled."""
+        if self.returns is None or self.returns.hold is None or self.chance is None:
+            return 1.0
+        return self.returns.stays(limit, self.chance)
 
     @cached_property
     def is_open(self) -> BoolArray:

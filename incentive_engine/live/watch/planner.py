@@ -11,14 +11,19 @@ from typing import Self
 import numpy as np
 
 from incentive_engine.allocation.decisions.frozen_policy import Prices
-from incentive_engine.allocation.pacing.pacer import lowest_within, systematic_sample
+from incentive_engine.allocation.pacing.pacer import (
+    bounds_left,
+    lowest_within,
+    systematic_sample,
+)
 from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.domain import COST, MICROS, BoolArray, FloatArray, IntArray
+from incentive_engine.domain import BUDGET, COST, BoolArray, FloatArray, IntArray
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.records import State
 from incentive_engine.live.repricing import planned_problem
+from incentive_engine.live.returns import Returns
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
 
@@ -68,7 +73,7 @@ class RemainderPlanner:
 
 @dataclass(kw_only=True, eq=False)
 class Rest:
-    """The users still to come, and what is left for them.
+    """The users still to come to a campaign whose times are known, and what is left for them.
 
     Attributes
     ----------
@@ -83,13 +88,17 @@ class Rest:
     coming: BoolArray
     offers: tuple[str, ...]
 
+    @property
+    def _returns(self) -> Returns:
+        """How what is held comes back."""
+        returns = self.look.returns
+        assert returns is not None  # without a campaign there is nothing to plan for
+        return returns
+
     @cached_property
     def users(self) -> float:
         """How many users are still expected."""
-        look = self.look
-        forecast = look.expected.forecast
-        if forecast is None:
-            return float(self.coming.sum())
+        look, forecast = self.look, self._returns.forecast
         time = look.timeline(forecast.start, look.now)
         if time is None:
             return look.expected.users
@@ -110,8 +119,9 @@ class Rest:
         bounded = rows.with_bounds(lower * each, upper * each)
         lowest = lowest_within(self._crowd.users, bounded, now, gap=tight).prices
         named = dict(zip(rows.names, lowest.tolist(), strict=True))
-        # what face values cost in the end is below what they hold, and has no price here
-        named.pop(Prices.COSTS, None)
+        if not self._returns.faces_return:
+            # what face values cost in the end is below what they hold, and has no price here
+            named.pop(Prices.COSTS, None)
         return named
 
     def outlook(self, prices: Mapping[str, float], *, worthless: str | None = None) -> Outlook:
@@ -125,13 +135,15 @@ class Rest:
         Notes
         -----
         Users come evenly mixed, so each cap is used up at a steady pace. When the first is used
-        up, the offers that it counts are gone, the others go on, and so forth to the end.
+        up, the offers that it counts are gone, the others go on, and so forth to the end. A budget
+        that is full of faces which come back is not used up: offers go on, to as many as fit.
         """
         rows = self.choosers.rows
         amounts = self._crowd.sums(prices) * (self.users / max(len(self._some), 1))
         if worthless is not None:
             amounts[:, :, sorted(self.offers).index(worthless)] = 0.0
         left = self._left[1].copy()
+        self._fit_faces(amounts, left)
         pairs = amounts.shape[1] * amounts.shape[2]
         value = spent = gone = 0.0
         first: float | None = None
@@ -151,17 +163,27 @@ class Rest:
                 amounts.reshape(len(amounts), pairs)[:, counted] = 0.0
         return Outlook(value=value, spent=spent, runs_dry=self._moment(first))
 
+    def _fit_faces(self, amounts: FloatArray, left: FloatArray) -> None:
+        """Take off amounts what does not fit meanwhile, and with it the cap on what faces hold."""
+        returns, rows = self._returns, self.choosers.rows
+        if returns.hold is None or self.look.now + returns.hold >= returns.forecast.end:
+            return
+        budget = rows.names.index(BUDGET)
+        held = float((rows.matrix @ amounts[1:].ravel())[budget])
+        if held > left[budget]:
+            amounts *= left[budget] / held
+        left[budget] = np.inf
+
     def _cost(self, amounts: FloatArray) -> float:
         place = self._crowd.users.cost
         return float("nan") if place < 0 else float(amounts[2 + place].sum())
 
     def _moment(self, share: float | None) -> int | None:
         """Return when a share of the users to come has come."""
-        forecast = self.look.expected.forecast
-        if share is None or forecast is None:
+        if share is None:
             return None
         here = self.look.share(self.look.now)
-        return forecast.moment(here + share * (1 - here))
+        return self._returns.forecast.moment(here + share * (1 - here))
 
     @cached_property
     def _some(self) -> IntArray:
@@ -174,24 +196,16 @@ class Rest:
     @cached_property
     def _left(self) -> tuple[FloatArray, FloatArray]:
         """(L,) lower and upper bounds of what those to come may have."""
-        rows, look = self.choosers.rows, self.look
-        lower, upper = rows.lower.copy(), rows.upper.copy()
-        standing = {limit.name: limit for limit in look.observed.pool}
-        returns = _returns(look)
-        for place, name in enumerate(rows.names):
-            if name not in standing or (
-                standing[name].at_most is None and standing[name].at_least is None
-            ):
-                continue
-            limit, unit = standing[name], 1 if standing[name].is_count else MICROS
-            used = limit.reserved + limit.margin + limit.settled - returns.get(name, 0)
-            most, least = limit.at_most, limit.at_least
-            upper[place] = np.inf if most is None else max(most - used, 0) / unit
-            lower[place] = -np.inf if least is None else max(least - used, 0) / unit
-        return lower, upper
+        look, over = self.look, _over(self.look)
+        limits = [
+            limit._replace(reserved=limit.reserved - over.get(limit.name, 0))
+            for limit in look.observed.pool
+        ]
+        left = self._returns.left(limits, look.now, look.chance)
+        return bounds_left(self.choosers.rows, left)
 
 
-def _returns(look: Look) -> dict[str, int]:
+def _over(look: Look) -> dict[str, int]:
     """Return by limit what counts as reserved though its hold is over."""
     seen = look.observed
     over = seen.is_state(State.RESERVED) & (seen.expires <= look.now)

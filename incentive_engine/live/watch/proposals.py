@@ -123,7 +123,7 @@ def _stop(
         return None
     now = planner.rest(look, without=paused).outlook(prices)
     now = replace(now, value=now.value * ratio)  # as it was measured, not as it was stated
-    used = min(budget.reserved + budget.margin + budget.settled, budget.at_most)
+    used = min(look.kept(budget), budget.at_most)
     then = Outlook(value=0.0, spent=0.0, runs_dry=None)
     return Proposal(
         change=Change(at_most={BUDGET: used}),

@@ -128,10 +128,14 @@ class OutlookBody(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ProposalBody(msgspec.Struct, kw_only=True, frozen=True):
-    """What would help: `incentive watch … --accept KEY --by NAME` carries it out."""
+    """What would help: `incentive watch … --accept KEY --by NAME` carries it out.
+
+    ``price_per_cost`` is as the pool has it; null where offers are charged by ``prices`` alone.
+    """
 
     kind: str
     prices: dict[str, float] | None
+    price_per_cost: float | None
     at_most: dict[str, int]
     paused: list[str]
     blocked: list[str]

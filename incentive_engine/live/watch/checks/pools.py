@@ -55,27 +55,31 @@ def pools(look: Look) -> Iterator[Found]:
 def _cap(look: Look, place: int, standing: Standing) -> Iterator[Found]:
     most = standing.at_most or 0
     used = standing.reserved + standing.margin + standing.settled
-    amounts = {"used": used, "at_most": most}
-    values, spoken = _written(standing, amounts), _spoken(standing, amounts)
     if used > most:
+        amounts = {"used": used, "at_most": most}
         is_little = used <= most * (1 + look.params.overdrawn)
         severity: Severity = "info" if is_little else "error"
-        text = say("watch.overdrawn", limit=standing.name, **spoken)
+        text = say("watch.overdrawn", limit=standing.name, **_spoken(standing, amounts))
         yield Found(
-            kind="overdrawn", subject=standing.name, severity=severity, figures=values, text=text
+            kind="overdrawn",
+            subject=standing.name,
+            severity=severity,
+            figures=_written(standing, amounts),
+            text=text,
         )
         return
     finding = _runs_dry(look, place, standing)
-    nearly = look.params.nearly
+    nearly, kept = look.params.nearly, look.kept(standing)
     if finding is not None:
         yield finding
-    elif used >= nearly * most > 0 and look.share(look.now) < nearly:
-        text = say("watch.nearly_used_up", limit=standing.name, **spoken)
+    elif kept >= nearly * most > 0 and look.share(look.now) < nearly:
+        amounts = {"used": kept, "at_most": most}
+        text = say("watch.nearly_used_up", limit=standing.name, **_spoken(standing, amounts))
         yield Found(
             kind="nearly_used_up",
             subject=standing.name,
             severity="warning",
-            figures=values,
+            figures=_written(standing, amounts),
             text=text,
         )
 
@@ -93,7 +97,7 @@ def _runs_dry(look: Look, place: int, standing: Standing) -> Found | None:
     departed = _departed(look, flow, time, planned)
     if departed is None:
         return None
-    used = (standing.reserved + standing.margin + standing.settled) / unit
+    used = look.kept(standing) / unit
     rate = _rate(time, time.sums(flow.at, flow.amount), departed.start)
     here = look.share(look.now)
     dry = here + max(most - used, 0.0) / rate if rate > 0 else 1.0
@@ -180,8 +184,9 @@ def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
     -----
     An open reservation counts its expected cost, a redeemed one its amount, and redemption comes
     before the end of the hold: offers of the last minutes look dearer than they are. So only those
-    whose hold is over count, or, where it is too long to wait for, all as expected. For a floor on
-    issued offers every one counts that was given out, redeemed or not.
+    whose hold is over count, or, where it is too long to wait for, all as expected: faces that
+    come back by what they cost. For a floor on issued offers every one counts that was given out,
+    redeemed or not.
     """
     seen, terms = look.observed, look.expected.limits[place]
     mine = seen.claim_limit == place
@@ -192,7 +197,9 @@ def _flow(look: Look, place: int, *, is_floor: bool) -> Flow:
     at, until = seen.decided[of], look.now
     if is_gross or look.hold is None:
         cancelled = seen.is_state(State.CANCELLED)[of]
-        amount = np.where(cancelled & (not is_gross), 0.0, claim) / unit
+        stays = 1.0 if is_gross else look.stays(terms.name)
+        amount = np.where(cancelled & (not is_gross), 0.0, stays * claim) / unit
+        sizes = Sizes(size=stays * sizes.size, chance=sizes.chance)
     else:
         until -= look.hold
         paid = seen.amount[of].astype(np.float64) if terms.settles_amount else claim
