@@ -48,6 +48,20 @@ def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[
         return first(), other.result()
 
 
+@contextmanager
+def blas_on_one_thread() -> Iterator[None]:
+    """Keep NumPy's linear algebra on the thread that asks for it; decorates functions, too.
+
+    What runs side by side fills the processors already. Where these are busy, threads of the
+    library that wait for each other made a fit of 5,000 rows thirty times slower; and sums depend
+    on their number, so that the same trial gave other last digits on another machine.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
 def in_blocks(task: Callable[[slice], None], rows: int) -> None:
     """Call a task for every block of so many rows, on a few threads."""
     # rows of a block: what sums over functions need of them stays in the processor's memory

@@ -17,7 +17,7 @@ from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-from incentive_engine.parallel import side_by_side, together
+from incentive_engine.parallel import blas_on_one_thread, side_by_side, together
 from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
 from incentive_engine.uplift.crossfit import draw_folds
 from incentive_engine.uplift.effects.averages.ladder import ladders
@@ -104,6 +104,7 @@ class EffectModel:
         return load_model(directory)
 
 
+@blas_on_one_thread()
 def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> EffectModel:
     """Learn the effects and costs of the policy's offers from a randomised trial.
 
@@ -177,6 +178,7 @@ def _encode(
     )
 
 
+@blas_on_one_thread()
 def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFrame:
     """Score users: what each offer changes, and costs, for each of them.
 
@@ -227,6 +229,7 @@ def _scored(model: EffectModel, users: UserTable, block: slice, policy: Policy) 
     return estimates.score_frame(users.user_id.iloc[block], features, policy)
 
 
+@blas_on_one_thread()
 def estimate(model: EffectModel, features: pd.DataFrame, *, where: str) -> Estimates:
     """Return the estimates for users that no model has seen."""
     matrix = model.encoder.encode(features, where=where)

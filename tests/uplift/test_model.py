@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.policy import Eligibility, Policy
@@ -64,6 +66,22 @@ def test_spend_and_cost_are_recovered(ladder: tuple[Known, EffectModel]) -> None
         cost = (BASE + known.effect[:, j].mean()) * 0.8 * face
         assert table[f"spend__{offer}"].mean() == pytest.approx(spend, rel=0.35)
         assert table[f"cost__{offer}"].mean() == pytest.approx(cost, rel=0.1)
+
+
+def test_linear_algebra_of_a_fit_uses_one_thread_whatever_the_caller_uses() -> None:
+    """Where there are thirty features more, two threads make other last digits."""
+    known = draw(policy_of(10, 20), even_effects(0.02, 0.04), n=2_000, seed=3)
+    noise = np.random.default_rng(4).normal(size=(2_000, 30))
+    more = pd.DataFrame(noise, columns=[f"noise_{n}" for n in range(30)])
+    trial = dataclasses.replace(known.trial, features=known.trial.features.join(more))
+    said = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            model = fit(trial, known.policy, seed=5)
+            users = UserTable(user_id=trial.user_id, features=trial.features)
+            said.append(predict(model, users, known.policy))
+    one, two = said
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
 def test_costs_are_whole_millionths_and_never_negative(
