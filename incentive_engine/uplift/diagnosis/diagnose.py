@@ -5,6 +5,7 @@ from __future__ import annotations
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
+from incentive_engine.parallel import blas_on_one_thread
 from incentive_engine.uplift.diagnosis.arms import (
     WeightedArms,
     count_arms,
@@ -24,6 +25,7 @@ from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
 from incentive_engine.uplift.trial_design import reach_of
 
 
+@blas_on_one_thread()
 def diagnose(trial: Trial, policy: Policy) -> Diagnosis:
     """Check a trial: arm sizes, propensities, overlap, balance, features, leaks, outcomes.
 

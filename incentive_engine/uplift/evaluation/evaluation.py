@@ -11,7 +11,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.parallel import side_by_side
+from incentive_engine.parallel import blas_on_one_thread, side_by_side
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import interval, mean_with_interval
 from incentive_engine.uplift.doubly_robust.plan_value import valued
@@ -100,6 +100,7 @@ class ModelEvaluation:
         return content
 
 
+@blas_on_one_thread()
 def evaluate(model: EffectModel, trial: Trial, policy: Policy) -> ModelEvaluation:
     """Judge a model by the outcomes of the trial that it was fitted on, out of fold.
 
