@@ -85,7 +85,7 @@ class Server(uvicorn.Server):
         """Leave signals as they are."""
         yield
 
-    def stop_on_signals(self, before: Callable[[], None] | None = None) -> None:
+    def stop_on_signals(self, before: Callable[[], object] | None = None) -> None:
         """Take no more requests at SIGTERM or Ctrl-C; those that began get their answer.
 
         Parameters

@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.terminal.options import AsJson, RunDirectory, table_at
-from incentive_engine.cli.terminal.output import say, spoken
+from incentive_engine.cli.terminal.output import say, shown, spoken
 
 if TYPE_CHECKING:
     from incentive_engine.live.ledger.records import Verb
@@ -81,6 +81,7 @@ def watch(
         outcomes=None if outcomes is None else table_at(outcomes, "--outcomes"),
         covariates=None if covariates is None else table_at(covariates, "--covariates"),
         params=WatchParams(campaigns=per_week),
+        progress=shown,
     )
     asked = _asked(accept, decline, by)
     if asked is not None:

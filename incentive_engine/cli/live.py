@@ -9,7 +9,7 @@ import typer
 
 from incentive_engine.cli.app import app
 from incentive_engine.cli.terminal.options import Hold, Host, Port, RunDirectory
-from incentive_engine.cli.terminal.output import say, spoken
+from incentive_engine.cli.terminal.output import say, shown, spoken
 from incentive_engine.language import say as message
 
 
@@ -64,7 +64,7 @@ def serve(
         rate=rate,
         log_requests=log_requests,
     )
-    served(options, say=say)
+    served(options, say=say, progress=shown)
 
 
 @app.command()
@@ -106,7 +106,8 @@ def mcp(
             role=role,
             lang=spoken(),
             hold=parse_seconds(hold, where="--hold"),
-        )
+        ),
+        progress=shown,
     )
 
 

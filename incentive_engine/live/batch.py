@@ -15,14 +15,22 @@ from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
 from incentive_engine.live.ledger.ledger import shown_place
 from incentive_engine.live.writing.asking import asking
+from incentive_engine.pipeline.steps import Progress, quiet
 
 
-def book(campaign: LiveCampaign, selected: Selected, ledger: str) -> BoolArray:
+def book(
+    campaign: LiveCampaign, selected: Selected, ledger: str, progress: Progress = quiet
+) -> BoolArray:
     """Reserve the offers that an export takes; return (m,) bool which of them it may hand out.
 
     An offer stays out where it does not fit into what is left, and where its user has one
     already. Each reservation has a key of the run and the user, so that the same export again
     books nothing twice; it runs out when the offer cannot be redeemed any more.
+
+    Parameters
+    ----------
+    progress
+        As `open_store` has it.
 
     Raises
     ------
@@ -32,7 +40,7 @@ def book(campaign: LiveCampaign, selected: Selected, ledger: str) -> BoolArray:
     taken: list[bool] = []
     # reservations of one transaction
     at_once = 512
-    with asking(campaign.terms, ledger) as ask:
+    with asking(campaign.terms, ledger, progress) as ask:
         for batch in selected.batches():
             users = batch.column("user_id").to_pylist()
             for start in range(0, len(users), at_once):

@@ -22,6 +22,7 @@ from incentive_engine.config.access.http_url import refuse_other_url
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import Code, Message, say
+from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.run.finished import read_run
 
 try:
@@ -193,8 +194,13 @@ def tools(desk: Desk, *, role: Role) -> MCPServer:
     return server
 
 
-def serve_agents(options: AgentOptions) -> None:
+def serve_agents(options: AgentOptions, *, progress: Progress = quiet) -> None:
     """Serve the tools over standard input and output until it ends.
+
+    Parameters
+    ----------
+    progress
+        Is told how far a ledger of before is brought up to date.
 
     Raises
     ------
@@ -203,19 +209,21 @@ def serve_agents(options: AgentOptions) -> None:
     """
     if options.server is not None:
         refuse_other_url(options.server, where="--server")
-    asyncio.run(_serve(options))
+    asyncio.run(_serve(options, progress))
 
 
-async def _serve(options: AgentOptions) -> None:
+async def _serve(options: AgentOptions, progress: Progress) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # its lines name users
     currency = read_run(options.run_dir).policy.currency
-    async with _client_of(options) as client:
+    async with _client_of(options, progress) as client:
         desk = Desk(client, currency=currency, lang=options.lang)
         await tools(desk, role=options.role).run_stdio_async()
 
 
 @asynccontextmanager
-async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]:
+async def _client_of(
+    options: AgentOptions, progress: Progress
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client of the service that the options name, or of one in this process."""
     # how long a call of the service may take
     seconds = 10.0
@@ -231,7 +239,7 @@ async def _client_of(options: AgentOptions) -> AsyncIterator[httpx2.AsyncClient]
     place = options.ledger or ledger_of(options.run_dir)
     service = Service(
         campaign=campaign,
-        writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit),
+        writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit, progress=progress),
         watch=WatchedFindings(campaign, place),
         gate=Gate(keys=None, limits=Limits(rate=None)),
         hold=None if options.hold is None else round(options.hold * MICROS),

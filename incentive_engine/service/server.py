@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import Fault, SetupError
+from incentive_engine.pipeline.steps import Progress, quiet
 
 try:
     import uvicorn
@@ -75,8 +76,15 @@ class ServeOptions:
     log_requests: bool = False
 
 
-def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
+def serve(
+    options: ServeOptions, *, say: Callable[[str], None], progress: Progress = quiet
+) -> None:
     """Serve a run until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    progress
+        Is told how far a ledger of before is brought up to date.
 
     Raises
     ------
@@ -87,7 +95,7 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
         refuse_open_door(options.host)
     keys = None if options.keys is None else Keys(options.keys)
     with launched_early() as writer:
-        service = _opened(options, keys, writer)
+        service = _opened(options, keys, writer, progress)
         # connections that wait to be taken
         waiting = 1_024
         with (
@@ -97,7 +105,12 @@ def serve(options: ServeOptions, *, say: Callable[[str], None]) -> None:
             runner.run(_serve(service, listener, say))
 
 
-def _opened(options: ServeOptions, keys: Keys | None, writer: subprocess.Popen[bytes]) -> Service:
+def _opened(
+    options: ServeOptions,
+    keys: Keys | None,
+    writer: subprocess.Popen[bytes],
+    progress: Progress,
+) -> Service:
     """Return what the calls share, once the run is known to verify."""
     key = read_signing_key(None)
     campaign = open_campaign(options.run_dir, key=key)
@@ -110,7 +123,13 @@ def _opened(options: ServeOptions, keys: Keys | None, writer: subprocess.Popen[b
     return Service(
         campaign=campaign,
         newcomers=newcomers,
-        writer=WriterProcess(place, campaign.terms, launched=writer, on_commit=metrics.commit),
+        writer=WriterProcess(
+            place,
+            campaign.terms,
+            launched=writer,
+            on_commit=metrics.commit,
+            progress=progress,
+        ),
         watch=WatchedFindings(campaign, place),
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=hold,
@@ -143,12 +162,17 @@ async def _serve(service: Service, listener: socket.socket, say: Callable[[str],
         )
     )
 
-    server.stop_on_signals()
+    starting = asyncio.create_task(service.writer.start())
+    server.stop_on_signals(before=starting.cancel)
     users = len(service.campaign.population)
     server.on_start = lambda: say(
         f"{service.campaign.run.directory}: {users:,} users at {address_of(listener)}"
     )
-    await service.writer.start()
+    try:
+        await starting
+    except asyncio.CancelledError:
+        service.log.event("stopped")
+        return
     # seconds after which a thread that solves prices lets requests have the interpreter
     sys.setswitchinterval(0.0005)
     # a full collection would look at all that was loaded, and hold every request up meanwhile

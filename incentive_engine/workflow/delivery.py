@@ -153,7 +153,7 @@ def export(
     names = sorted({finding.name for finding in waived})
     left_out: list[int] = []
     if ledger is not None:
-        options = replace(options, narrow=_booking(run_dir, ledger, left_out))
+        options = replace(options, narrow=_booking(run_dir, ledger, left_out, progress))
     with only_one(run_dir, "approving or exporting this run"), steps.step("export"):
         exported = _export(run, target, options, verification=verification, accepted=names)
         entry = {
@@ -169,13 +169,15 @@ def export(
     return (*lines, *as_warnings(unsafe), *exported.lines())
 
 
-def _booking(run_dir: Path, ledger: str, left_out: list[int]) -> Callable[[Selected], Selected]:
+def _booking(
+    run_dir: Path, ledger: str, left_out: list[int], progress: Progress
+) -> Callable[[Selected], Selected]:
     """Return what reserves a selection in a ledger, and notes how many of it stay."""
     from incentive_engine.live.batch import book
     from incentive_engine.live.opening import open_campaign
 
     def booked(selected: Selected) -> Selected:
-        fewer = narrowed(selected, book(open_campaign(run_dir), selected, ledger))
+        fewer = narrowed(selected, book(open_campaign(run_dir), selected, ledger, progress))
         left_out.append(selected.total - fewer.total)
         return fewer
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from incentive_engine.live.ledger.commands import (
@@ -29,6 +31,19 @@ START = 1_800_000_000 * SECOND
 HOLD = 60 * SECOND
 SECRET = bytes(16)
 BUDGET, STOCK, FLOOR = 0, 1, 2
+
+TO_VERSION_3 = """
+CREATE TABLE keyed (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL);
+INSERT INTO keyed SELECT key, digest, entry FROM requests;
+DROP TABLE requests;
+ALTER TABLE keyed RENAME TO requests;
+CREATE UNIQUE INDEX live_user ON decisions (user_id) WHERE state IN ('reserved', 'redeemed');
+DROP TABLE request_index;
+DROP TABLE live_index;
+DROP TABLE index_marks;
+PRAGMA user_version = 3
+"""
+"""Takes a ledger's file back to what it was before changes of its indexes waited in memory."""
 
 _numbers = itertools.count()
 
@@ -58,6 +73,34 @@ def limit(
         price=0.25,
         risk=risk,
     )
+
+
+def of_version_3(path: Path, rows: int, stated: Terms | None = None) -> None:
+    """Write a ledger of before, with so many decisions on users in no order beside that on Li."""
+    book = ledger(path, stated)
+    book.apply([reserve("Li", named=key("Li"), claims=())], START)
+    book.close()
+    numbers = "WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM c WHERE n <= ?) "
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(TO_VERSION_3)
+        file.execute("PRAGMA synchronous = OFF")
+        decision = "hex(randomblob(8)), 'a', 'offered', 'redeemed', NULL, 0, 0, 0, '', 0, NULL, 1"
+        for insert in (
+            f"INSERT INTO decisions SELECT n, {decision}, 1.0, n FROM c",  # noqa: S608 - of ours
+            "INSERT INTO entries SELECT n, 0, n, 'redeemed', 0, zeroblob(32) FROM c",
+            "INSERT INTO requests SELECT randomblob(16), zeroblob(16), n FROM c",
+        ):
+            file.execute(numbers + insert, (rows,))
+        file.execute("UPDATE head SET seq = ?", (rows + 1,))
+        file.commit()
+
+
+def content_of(path: Path) -> tuple[int, str]:
+    """Return the version of a ledger's file, and the digest of all that it holds."""
+    with closing(sqlite3.connect(path)) as file:
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        digest = hashlib.sha256("".join(file.iterdump()).encode())
+    return version, digest.hexdigest()
 
 
 def ledger(path: Path, stated: Terms | None = None) -> Ledger:

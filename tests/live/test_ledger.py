@@ -34,6 +34,7 @@ from .ledgers import (
     HOLD,
     START,
     STOCK,
+    TO_VERSION_3,
     YUAN,
     cancel,
     decided,
@@ -234,19 +235,6 @@ def test_a_step_of_files_alone_leaves_the_version_of_a_server(
     assert (schema.newest_version(is_file=True), schema.newest_version(is_file=False)) == (3, 2)
     with pytest.raises(DataError, match="version 3, expected at most 2"):
         schema.scripts_from(3, "x", is_file=False)
-
-
-TO_VERSION_3 = """
-CREATE TABLE keyed (key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry BIGINT NOT NULL);
-INSERT INTO keyed SELECT key, digest, entry FROM requests;
-DROP TABLE requests;
-ALTER TABLE keyed RENAME TO requests;
-CREATE UNIQUE INDEX live_user ON decisions (user_id) WHERE state IN ('reserved', 'redeemed');
-DROP TABLE request_index;
-DROP TABLE live_index;
-DROP TABLE index_marks;
-PRAGMA user_version = 3
-"""
 
 
 def test_keys_and_offers_of_an_older_ledger_are_found_in_its_new_indexes(tmp_path: Path) -> None:

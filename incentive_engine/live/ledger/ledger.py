@@ -12,6 +12,7 @@ from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Answer, Command
 from incentive_engine.live.ledger.core import apply
 from incentive_engine.live.ledger.stores.store import Store, Terms, needs_of
+from incentive_engine.pipeline.steps import Progress, quiet
 
 
 class Ledger:
@@ -74,8 +75,13 @@ def shown_place(place: str) -> str:
     return place
 
 
-def open_store(place: str, terms: Terms) -> Store:
+def open_store(place: str, terms: Terms, progress: Progress = quiet) -> Store:
     """Return the store that a path or a URL names, for a run; made where it is missing.
+
+    Parameters
+    ----------
+    progress
+        Is told how far a file of before is brought up to date, which takes long where it is large.
 
     Raises
     ------
@@ -97,4 +103,4 @@ def open_store(place: str, terms: Terms) -> Store:
         raise DataError(Fault(place or ".", "is a directory", "a ledger's file", remedy=remedy))
     from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 
-    return SQLiteStore(Path(place), terms, secret=secret)
+    return SQLiteStore(Path(place), terms, secret=secret, progress=progress)

@@ -14,6 +14,7 @@ from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.ledger.stores.store import Terms
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.writing.asking import asking
+from incentive_engine.pipeline.steps import Progress, quiet
 
 
 def answer(
@@ -24,6 +25,7 @@ def answer(
     verb: Verb,
     by: str,
     known: Sequence[Action],
+    progress: Progress = quiet,
 ) -> Action:
     """Write into a ledger how somebody answers a finding, and return what was written.
 
@@ -31,6 +33,8 @@ def answer(
     ----------
     known
         The actions that the finding was made with.
+    progress
+        As `open_store` has it.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def answer(
     if verb == Verb.ACCEPTED and finding.proposal is not None:
         change = finding.proposal.change
     act = Act(key=finding.key, verb=verb, name=name, change=change.to_json(), known=len(known))
-    with asking(terms, ledger) as ask:
+    with asking(terms, ledger, progress) as ask:
         written = ask([act])[0]
     if isinstance(written, Actions):
         return written.actions[0]

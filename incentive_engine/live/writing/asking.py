@@ -12,13 +12,19 @@ from incentive_engine.live.ledger.commands import Answer, Command
 from incentive_engine.live.ledger.ledger import Ledger, open_store
 from incentive_engine.live.ledger.stores.sqlite_store import announced, connect_read_only
 from incentive_engine.live.ledger.stores.store import HeldError, Terms
+from incentive_engine.pipeline.steps import Progress, quiet
 
 Ask = Callable[[Sequence[Command]], list[Answer]]
 
 
 @contextmanager
-def asking(terms: Terms, ledger: str) -> Iterator[Ask]:
+def asking(terms: Terms, ledger: str, progress: Progress = quiet) -> Iterator[Ask]:
     """Yield how to ask a ledger: directly, or through the process that writes it.
+
+    Parameters
+    ----------
+    progress
+        As `open_store` has it.
 
     Raises
     ------
@@ -26,7 +32,7 @@ def asking(terms: Terms, ledger: str) -> Iterator[Ask]:
         When it is the ledger of another run, or cannot be written.
     """
     try:
-        store = open_store(ledger, terms)
+        store = open_store(ledger, terms, progress)
     except HeldError:
         place = announced(Path(ledger))
         if place is None:

@@ -20,6 +20,8 @@ from incentive_engine.live.ledger.stores.store import Terms, UnavailableError
 from incentive_engine.live.writing.client import AsyncClient
 from incentive_engine.live.writing.wire import Commit
 from incentive_engine.live.writing.writer import Job
+from incentive_engine.parallel import Advance, unheard
+from incentive_engine.pipeline.steps import Progress, quiet
 
 
 class WriterProcess:
@@ -29,6 +31,8 @@ class WriterProcess:
     ----------
     launched
         A process that waits for its first job; left out, `start` launches one.
+    progress
+        Is told how far a ledger of before is brought up to date.
     """
 
     def __init__(
@@ -38,12 +42,14 @@ class WriterProcess:
         *,
         launched: subprocess.Popen[bytes] | None = None,
         on_commit: Callable[[Commit], None] = lambda _: None,
+        progress: Progress = quiet,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="incentive-ledger-"))
         self._job = Job(ledger=ledger, terms=terms, socket=str(self._folder / "writer"))
         self._on_commit = on_commit
         self._client = AsyncClient(on_commit)
         self._launched = launched
+        self._progress = progress
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -60,6 +66,8 @@ class WriterProcess:
         try:
             await self._start()
         except BaseException:
+            if self._process is not None:
+                self._process.terminate()  # it may be long about a ledger of before
             await self.stop()
             raise
         self._watch = asyncio.create_task(self._keep())
@@ -93,7 +101,7 @@ class WriterProcess:
     async def _start(self) -> None:
         launched, self._launched = self._launched, None
         self._process = launched or launch()
-        await asyncio.to_thread(_give, self._process, self._job)
+        await asyncio.to_thread(_give, self._process, self._job, self._progress)
         _, self._client = await asyncio.get_running_loop().create_unix_connection(
             lambda: AsyncClient(self._on_commit), self._job.socket
         )
@@ -157,8 +165,8 @@ def launched_early() -> Iterator[subprocess.Popen[bytes]]:
         raise
 
 
-def _give(process: subprocess.Popen[bytes], job: Job) -> None:
-    """Give a process its job, and return once it is ready.
+def _give(process: subprocess.Popen[bytes], job: Job, progress: Progress) -> None:
+    """Give a process its job, tell how far it is, and return once it is ready.
 
     Raises
     ------
@@ -170,16 +178,26 @@ def _give(process: subprocess.Popen[bytes], job: Job) -> None:
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(msgspec.json.encode(job) + b"\n")
         process.stdin.flush()
-    line = process.stdout.readline()
-    if line.startswith(b'{"ready"'):
-        return
+    refusal = None
+    with contextlib.ExitStack() as steps:
+        advance: Advance = unheard
+        for line in process.stdout:
+            said = json.loads(line)
+            if "ready" in said:
+                return
+            if "error" in said:
+                refusal = said
+                break
+            if "step" in said:
+                advance = steps.enter_context(progress(said["step"], said["parts"]))
+            else:
+                advance(said["done"])
     _end(process)
     process.wait()
-    if not line:
+    if refusal is None:
         raise SetupError(
             Fault(job.ledger, "its writer has ended without a word", remedy="start it again")
         )
-    refusal = json.loads(line)
     kind = DataError if refusal["is_lasting"] else UnavailableError
     raise kind(*(Fault(*fault) for fault in refusal["error"]))
 

@@ -6,7 +6,8 @@ when its parent closes the pipe to it, or ends itself, and after a transaction t
 disk has after a failed write is known only to a new process that reads it.
 
 Run as ``python -m incentive_engine.live.writing.writer``; standard input begins with one line of
-JSON, a `Job`; standard output answers with one line, ``ready`` or what is wrong.
+JSON, a `Job`; standard output answers with one line, ``ready`` or what is wrong. Others before it
+say how far an older ledger is brought up to date: ``step`` with its ``parts``, then ``done`` parts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -33,6 +35,7 @@ from incentive_engine.live.ledger.commands import Answer, Command, Refused
 from incentive_engine.live.ledger.ledger import Ledger, open_store
 from incentive_engine.live.ledger.stores.store import HeldError, Store, Terms, UnavailableError
 from incentive_engine.live.writing.wire import Commit, Frames, answers_frame, read_commands
+from incentive_engine.parallel import Advance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which stops us
     # the exit code after a transaction that failed
     failed = 4
+    # until it is ready: ends, with the ledger as it was, once nobody reads how far it is
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         store = _opened(job)
     except IncentiveError as error:
@@ -209,6 +214,7 @@ def main() -> int:
     store.announce(job.socket)
     writer = Writer(Ledger(store), listener, control=sys.stdin.fileno())
     signal.signal(signal.SIGTERM, lambda *_: writer.stop())
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # collections look at what came since, and take no time
     _say({"ready": os.getpid()})
@@ -231,11 +237,18 @@ def _opened(job: Job) -> Store:
     until = time.monotonic() + handover
     while True:
         try:
-            return open_store(job.ledger, job.terms)
+            return open_store(job.ledger, job.terms, _shown)
         except HeldError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
+
+
+@contextmanager
+def _shown(step: str, parts: float = 0) -> Iterator[Advance]:
+    """Tell whoever launched the process how far a step is."""
+    _say({"step": step, "parts": parts})
+    yield lambda more: _say({"done": more})
 
 
 def _say(line: dict[str, object]) -> None:

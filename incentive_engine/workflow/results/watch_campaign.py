@@ -25,6 +25,7 @@ from incentive_engine.live.watch.observed import Observed
 from incentive_engine.live.watch.params import WatchParams
 from incentive_engine.live.watch.watching import Watch
 from incentive_engine.measurement.covariates import read_covariates
+from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.stats.sequential import Noticing
 
 
@@ -57,6 +58,7 @@ class RunningCampaign:
     outcomes: Path | Location | None = None
     params: WatchParams | None = None
     covariates: Path | Location | None = None
+    progress: Progress = quiet
 
     @cached_property
     def campaign(self) -> LiveCampaign:
@@ -102,8 +104,15 @@ class RunningCampaign:
         seen = self.look(now)
         actions = seen.observed.actions
         finding = named(seen.findings, key, actions)
-        terms = self.campaign.terms
-        return answer(terms, self.ledger, finding=finding, verb=verb, by=by, known=actions)
+        return answer(
+            self.campaign.terms,
+            self.ledger,
+            finding=finding,
+            verb=verb,
+            by=by,
+            known=actions,
+            progress=self.progress,
+        )
 
     @cached_property
     def _user_id(self) -> pa.Array:

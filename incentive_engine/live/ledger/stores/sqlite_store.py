@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,7 @@ from incentive_engine.live.ledger.stores.store import (
     refuse_other_run,
     sums_row,
 )
+from incentive_engine.pipeline.steps import Progress, quiet
 
 
 class SQLiteStore:
@@ -72,7 +74,13 @@ class SQLiteStore:
     )
 
     def __init__(
-        self, path: Path, terms: Terms, *, secret: bytes, params: IndexParams | None = None
+        self,
+        path: Path,
+        terms: Terms,
+        *,
+        secret: bytes,
+        params: IndexParams | None = None,
+        progress: Progress = quiet,
     ) -> None:
         """Open a file for a run, made where it is missing.
 
@@ -82,11 +90,15 @@ class SQLiteStore:
             Of a new ledger: what the ids of its decisions are made with.
         params
             How much of its indexes waits in memory; None as the program does.
+        progress
+            Is told how far a ledger of before is brought up to date.
 
         Raises
         ------
         DataError
             When another process holds it, or it is no ledger, or one of another run.
+        KeyboardInterrupt
+            When somebody stops it while it is brought up to date; it stays as it was.
         """
         self.path, self._params = path, params
         # what the last transaction left: nobody else writes, so it need not be read again
@@ -96,19 +108,21 @@ class SQLiteStore:
             opened.callback(os.close, self._lock)
             self._db = _connected(path)
             opened.callback(self._db.close)
-            self._prepare(terms, secret)
+            self._prepare(terms, secret, progress)
             with _told(path):
                 self._log = LogKeeper(path, self._db)
                 self._kept = self._read()
             opened.pop_all()
 
-    def _prepare(self, terms: Terms, secret: bytes) -> None:
+    def _prepare(self, terms: Terms, secret: bytes, progress: Progress) -> None:
         with _told(self.path), _transaction(self._db):
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
             if version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise DataError(Fault(str(self.path), "is no ledger", "a new or a ledger's file"))
-            for script in scripts_from(version, str(self.path), is_file=True):
-                for statement in script.split(";"):
+            scripts = scripts_from(version, str(self.path), is_file=True)
+            entries = self._db.execute("SELECT seq FROM head").fetchone()[0] if version else 0
+            with _heard(self._db, progress if entries and scripts else quiet, entries):
+                for statement in itertools.chain(*(script.split(";") for script in scripts)):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {newest_version(is_file=True)}")
             if version == 0:
@@ -287,9 +301,31 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        database.execute("ROLLBACK")
+        if database.in_transaction:  # what is interrupted has been rolled back already
+            database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
+
+
+@contextmanager
+def _heard(database: sqlite3.Connection, progress: Progress, entries: int) -> Iterator[None]:
+    """Tell how far the statements that bring a ledger up to date are; let them be interrupted."""
+    # instructions of SQLite's for each entry, about as many as the last step takes
+    work = 80
+    # times at which it is told how far they are
+    parts = 200
+    with progress("bring the ledger up to date", parts) as advance:
+        # signals are heard here as well, between two instructions
+        database.set_progress_handler(lambda: advance(1), max(1_000, entries * work // parts))
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                # what a handler raises is lost on its way through the library
+                raise KeyboardInterrupt from error
+            raise
+        finally:
+            database.set_progress_handler(None, 0)
 
 
 @contextmanager
