@@ -7,7 +7,7 @@ disk has after a failed write is known only to a new process that reads it.
 
 Run as ``python -m incentive_engine.live.writing.writer``; standard input begins with one line of
 JSON, a `Job`; standard output answers with one line, ``ready`` or what is wrong. Others before it
-say how far an older ledger is brought up to date: ``step`` with its ``parts``, then ``done`` parts.
+say how far an older one is brought up to date: ``step`` with its ``parts``, then those ``done``.
 """
 
 from __future__ import annotations
