@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from incentive_engine import knobs
 from incentive_engine.config.policy import Policy
-from incentive_engine.data import memory
 from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
@@ -95,7 +95,7 @@ class _Look:
 
     @classmethod
     def at(cls, source: Source, names: set[str]) -> _Look:
-        rows, whole = source.sample(names, memory.MEMORY.checked_rows)
+        rows, whole = source.sample(names, knobs.MEMORY.checked_rows)
         return cls(source=source, rows=rows, whole=whole)
 
     @property

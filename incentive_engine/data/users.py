@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from incentive_engine import knobs
 from incentive_engine.config.policy import Policy
-from incentive_engine.data import memory
 from incentive_engine.data.columns.attributes import (
     missing_attributes,
     misused_attributes,
@@ -106,8 +106,8 @@ class UserFile:
         """Yield all users in the order of the file, as many as are scored at a time."""
         start = 0
         for table in self.source.blocks(self.features):
-            for first in range(0, table.num_rows, memory.MEMORY.scored_users):
-                rows = table.slice(first, memory.MEMORY.scored_users)
+            for first in range(0, table.num_rows, knobs.MEMORY.scored_users):
+                rows = table.slice(first, knobs.MEMORY.scored_users)
                 ids = self.user_id.slice(start, rows.num_rows)
                 yield UserTable(user_id=ids.to_pandas(), features=to_frame(self._alike(rows)))
                 start += rows.num_rows

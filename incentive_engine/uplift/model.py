@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from incentive_engine import knobs
 from incentive_engine.config.policy import Eligibility, Policy
-from incentive_engine.data import memory
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
@@ -194,7 +194,7 @@ def predict(model: EffectModel, users: UserTable, policy: Policy) -> pd.DataFram
         model does not know.
     """
     refuse_unknown_offers(model, policy)
-    block = memory.MEMORY.scored_users
+    block = knobs.MEMORY.scored_users
     blocks = [slice(start, start + block) for start in range(0, max(users.n_users, 1), block)]
     tables = side_by_side(lambda at: _scored(model, users, blocks[at], policy), len(blocks))
     return pd.concat(tables, ignore_index=True)

@@ -8,12 +8,12 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from incentive_engine import knobs
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.config.inputs import Sample
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import load_scenario
-from incentive_engine.data import memory
 from incentive_engine.data.campaign_check import check_campaign
 from incentive_engine.data.sources import Source, open_source, read_table
 from incentive_engine.data.tables.files import atomic_directory
@@ -61,7 +61,7 @@ def _tables(policy: Policy) -> tuple[Text, ...]:
         if policy.history is not None and policy.history.logs:
             both = {"users": users, "trial": trial}
             named = {name: table for name, table in both.items() if table is not None}
-            history = check_history(policy, named, at_most=memory.MEMORY.checked_rows)
+            history = check_history(policy, named, at_most=knobs.MEMORY.checked_rows)
     faults = [*chain.from_iterable(table.faults for table in tables), *history.faults]
     if faults:
         raise DataError(*dict.fromkeys(faults))

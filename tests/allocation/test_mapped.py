@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from incentive_engine import knobs
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.per_user import margins, reasons
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config.policy import Policy
-from incentive_engine.data import memory
-from incentive_engine.data.memory import MemoryParams
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.tables import scratch
+from incentive_engine.knobs import MemoryParams
 
 USERS = 3_000
 
@@ -53,7 +53,7 @@ def test_mapped_columns_give_the_same_plan(
     found = []
     for largest in (MemoryParams().columns, 1_000):
         small = MemoryParams(columns=largest, stride=700, rows=800, mapped_users=500)
-        monkeypatch.setattr(memory, "MEMORY", small)
+        monkeypatch.setattr(knobs, "MEMORY", small)
         table = read_scores(tmp_path / "scores.parquet", policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
         assert scratch.is_mapped() == (largest == 1_000)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from incentive_engine import knobs
 from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.plans.plan import solve, solve_population
@@ -27,10 +28,9 @@ from incentive_engine.allocation.population.shards.mapped import (
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data import memory
-from incentive_engine.data.memory import MemoryParams
 from incentive_engine.errors import DataError, InfeasibleError, SetupError
 from incentive_engine.fleet import Processes, Result, Shard, SharedWork
+from incentive_engine.knobs import MemoryParams
 
 from .campaign import campaign
 
@@ -58,7 +58,7 @@ def test_the_plan_is_the_same_where_columns_are_too_many_to_be_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part of so many users stays in shards, and users are fetched once they are known."""
-    monkeypatch.setattr(memory, "MEMORY", MemoryParams(answer=2_000))
+    monkeypatch.setattr(knobs, "MEMORY", MemoryParams(answer=2_000))
     many = campaign(60_000, k=4, seed=2, dtype=np.float32)
     alone = solve(many)
     plan = solve(many, shared=SharedWork(fleet=HERE, folder=tmp_path, shards=5))

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from incentive_engine.data import memory
-from incentive_engine.data.memory import MemoryParams
+from incentive_engine import knobs
 from incentive_engine.data.tables import scratch
 from incentive_engine.errors import DataError
+from incentive_engine.knobs import MemoryParams
 
 MAPPED = 1 << 20
 
 
 @pytest.fixture(autouse=True)
 def map_beyond_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MEMORY", MemoryParams(columns=MAPPED))
+    monkeypatch.setattr(knobs, "MEMORY", MemoryParams(columns=MAPPED))
 
 
 def held() -> int:
@@ -68,7 +68,7 @@ def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_what_is_picked_is_the_entry_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MEMORY", MemoryParams(columns=MAPPED, stride=2))
+    monkeypatch.setattr(knobs, "MEMORY", MemoryParams(columns=MAPPED, stride=2))
     matrix = np.arange(10.0).reshape(2, 5)
     choice = np.array([0, -1, 1, 1, 0], dtype=np.int16)
     assert scratch.pick(matrix, choice).tolist() == [0.0, 0.0, 7.0, 8.0, 4.0]

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from incentive_engine import knobs
 from incentive_engine.config import Policy
-from incentive_engine.data import memory
-from incentive_engine.data.memory import MemoryParams
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.data.users import open_users
 from incentive_engine.errors import DataError
+from incentive_engine.knobs import MemoryParams
 
 from .examples import POLICY, policy_of, users
 
@@ -85,7 +85,7 @@ def test_blocks_and_places_give_the_rows_and_types_of_the_whole(
     tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first block of ages has no gap, the second one has, so that all of them are floats."""
-    monkeypatch.setattr(memory, "MEMORY", MemoryParams(rows=3, scored_users=2))
+    monkeypatch.setattr(knobs, "MEMORY", MemoryParams(rows=3, scored_users=2))
     frame = pd.concat([users()] * 2, ignore_index=True)
     ages = pa.array([31, 40, 50, 60, None, 20, 30, 40])
     frame["user_id"] = [f"u{at}" for at in range(8)]

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
+from incentive_engine import knobs
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.policy import Eligibility, Policy
-from incentive_engine.data import memory
-from incentive_engine.data.memory import MemoryParams
 from incentive_engine.data.users import UserTable
 from incentive_engine.errors import DataError
+from incentive_engine.knobs import MemoryParams
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.model import EffectModel, fit, predict
@@ -185,7 +185,7 @@ def test_blocks_of_users_get_the_scores_of_the_whole(
     known, model = ladder
     users = UserTable(user_id=known.trial.user_id, features=known.trial.features)
     whole = predict(model, users, known.policy)
-    monkeypatch.setattr(memory, "MEMORY", MemoryParams(scored_users=700))
+    monkeypatch.setattr(knobs, "MEMORY", MemoryParams(scored_users=700))
     blocks = predict(model, users, known.policy)
     pd.testing.assert_frame_equal(blocks, whole, rtol=1e-9, atol=1e-12)
 

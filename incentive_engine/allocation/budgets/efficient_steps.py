@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine import knobs
 from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data import memory
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled
 
@@ -86,8 +86,8 @@ def steps_by_price(problem: Problem, split: Breakdown) -> FloatArray:
     """
     size = (GRID.bins + 1, *split.shape)
     total: FloatArray = np.zeros(size)
-    for start in range(0, problem.n_users, memory.MEMORY.gathered_users):
-        stop = min(start + memory.MEMORY.gathered_users, problem.n_users)
+    for start in range(0, problem.n_users, knobs.MEMORY.gathered_users):
+        stop = min(start + knobs.MEMORY.gathered_users, problem.n_users)
         for sums in _of_block(problem, split, start, stop, size):
             total += sums
     return total

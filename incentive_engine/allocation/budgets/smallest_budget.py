@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine import knobs
 from incentive_engine.allocation.budgets.efficient_steps import (
     GRID,
     money_of,
@@ -16,7 +17,6 @@ from incentive_engine.allocation.budgets.efficient_steps import (
 )
 from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data import memory
 from incentive_engine.domain import BUDGET, MICROS, FloatArray, IntArray, to_micros
 from incentive_engine.jit import compiled
 
@@ -85,7 +85,7 @@ def _running_totals(money: IntArray) -> IntArray | FloatArray:
 def _counts(problem: Problem) -> IntArray:
     """Return (bins,) how many steps of all users have a slope in each bin, the steepest first."""
     total = np.zeros(GRID.bins, dtype=np.int64)
-    for start in range(0, problem.n_users, memory.MEMORY.gathered_users):
+    for start in range(0, problem.n_users, knobs.MEMORY.gathered_users):
         total += _counts_of(*_block(problem, start))
     return total
 
@@ -103,7 +103,7 @@ def _fill(
     problem: Problem, free: IntArray, slope: FloatArray, money: IntArray, first: FloatArray
 ) -> None:
     """Write every step at its bin's next free place, and what each user's first step is."""
-    block = memory.MEMORY.gathered_users
+    block = knobs.MEMORY.gathered_users
     for start in range(0, problem.n_users, block):
         value, cost = _block(problem, start)
         _write_steps(value, cost, free, slope, money, first[:, start : start + block])
@@ -111,7 +111,7 @@ def _fill(
 
 def _block(problem: Problem, start: int) -> tuple[npt.NDArray[Any], FloatArray]:
     """Return the value and the money, (k, b), of a block of users; money in whole millionths."""
-    stop = min(start + memory.MEMORY.gathered_users, problem.n_users)
+    stop = min(start + knobs.MEMORY.gathered_users, problem.n_users)
     value = problem.value[:, start:stop]
     money = np.where(value > -np.inf, money_of(problem, start, stop), 0.0)
     return value, to_micros(money).astype(np.float64)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine import knobs
 from incentive_engine.allocation.population.kernels import choice_kernels as choices
 from incentive_engine.allocation.population.kernels import pair_kernels
 from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
@@ -22,7 +23,6 @@ from incentive_engine.allocation.population.units import (
     empty_totals,
     table_of,
 )
-from incentive_engine.data import memory
 from incentive_engine.data.tables.scratch import is_mapped, let_go
 from incentive_engine.domain import ChoiceArray, Columns, FloatArray, IntArray
 from incentive_engine.fleet import usable_cores
@@ -244,7 +244,7 @@ def in_parts(
     # 60_000: below this many users threads cost more than they save
     at_once = min(threads(), max(1, n // 60_000))
     # mapped columns: few pages at a time, however few threads there are
-    parts = max(at_once, -(-n // memory.MEMORY.mapped_users)) if is_mapped() else at_once
+    parts = max(at_once, -(-n // knobs.MEMORY.mapped_users)) if is_mapped() else at_once
     edges = [n * edge // parts for edge in range(parts + 1)]
     outs = [make() for _ in range(parts)]
 

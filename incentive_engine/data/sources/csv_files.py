@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from incentive_engine.data import memory
+from incentive_engine import knobs
 from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -87,9 +87,9 @@ def csv_head(
         As `read_csv`, by these rows.
     """
     with path.open("rb") as file:
-        content = file.read(memory.MEMORY.head)
+        content = file.read(knobs.MEMORY.head)
     # the last row may be cut in the middle, and would count as uneven
-    if len(content) == memory.MEMORY.head:
+    if len(content) == knobs.MEMORY.head:
         content = content[: last_row_end(content)]
     parser = _Parser(where=where, columns=columns, ids=ids)
     return parser.read(content, len(content)).slice(0, rows)

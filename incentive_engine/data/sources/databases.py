@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from incentive_engine import knobs
 from incentive_engine.config.access.location import Kind, Location
 from incentive_engine.config.access.regular import special_file
-from incentive_engine.data import memory
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
@@ -128,7 +128,7 @@ def _duckdb_blocks(connection: Any, location: Location) -> Iterator[pa.Table]:  
     statements = connection.extract_statements(_query(connection, location))
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise DataError(wrong_query(location, "it is not one statement that reads"))
-    for batch in connection.sql(statements[0].query).to_arrow_reader(memory.MEMORY.rows):
+    for batch in connection.sql(statements[0].query).to_arrow_reader(knobs.MEMORY.rows):
         yield pa.Table.from_batches([batch])
 
 

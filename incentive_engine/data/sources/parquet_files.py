@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.data import memory
+from incentive_engine import knobs
 from incentive_engine.data.tables.arrow import is_text
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.data.tables.types import (
@@ -156,7 +156,7 @@ class ParquetParts:
                 # with pre_buffer, row groups that were read stay in memory
                 with pq.ParquetFile(part.path, pre_buffer=False) as file:
                     present = [name for name in columns if name in file.schema_arrow.names]
-                    for batch in file.iter_batches(memory.MEMORY.rows, columns=present):
+                    for batch in file.iter_batches(knobs.MEMORY.rows, columns=present):
                         # a column `a` also brings `a.b`, hence the selection
                         table = pa.Table.from_batches([batch]).select(present)
                         yield self._completed(table, part, columns, batch.num_rows)

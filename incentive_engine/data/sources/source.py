@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from incentive_engine import knobs
 from incentive_engine.config.access.location import Location
-from incentive_engine.data import memory
 from incentive_engine.data.sources.csv_files import csv_columns, csv_head, read_csv
 from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.tables.files import digest_file
@@ -191,7 +191,7 @@ class Source:
         """
         names = self._chosen(columns)
         if isinstance(self.files, Path):
-            if self.files.stat().st_size <= memory.MEMORY.head:
+            if self.files.stat().st_size <= knobs.MEMORY.head:
                 return self.table(columns), True
             head = self.head(rows)
             return head.select([name for name in head.column_names if name in names]), False

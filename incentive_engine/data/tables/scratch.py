@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.data import memory
+from incentive_engine import knobs
 from incentive_engine.domain import ChoiceArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -37,7 +37,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         When there is no space for the scratch file.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size <= memory.MEMORY.columns:
+    if size <= knobs.MEMORY.columns:
         return np.empty(shape, dtype=dtype)
     # left out: the system's own
     variable = "INCENTIVE_SCRATCH"
@@ -81,8 +81,8 @@ def strides(n: int) -> Iterator[slice]:
     >>> [rows.stop for rows in strides(600_000)]
     [262144, 524288, 600000]
     """
-    for start in range(0, n, memory.MEMORY.stride):
-        yield slice(start, min(start + memory.MEMORY.stride, n))
+    for start in range(0, n, knobs.MEMORY.stride):
+        yield slice(start, min(start + knobs.MEMORY.stride, n))
 
 
 def pick(matrix: npt.NDArray[Any], choice: ChoiceArray) -> npt.NDArray[Any]:

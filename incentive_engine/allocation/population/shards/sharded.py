@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine import knobs
 from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards import questions
 from incentive_engine.allocation.population.shards.mapped import ShardFile, rows_of_part
@@ -35,7 +36,6 @@ from incentive_engine.allocation.population.users import (
     lowest_keys,
     nearest,
 )
-from incentive_engine.data import memory
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on
@@ -135,7 +135,7 @@ class ShardedUsers(Units):
         self, price: FloatArray, width: FloatArray, *, most: int
     ) -> tuple[Population, Rows] | None:
         """Return the users whose choice may change within a box, and which of all they are."""
-        few = memory.MEMORY.answer // self._row // max(len(self.files), 1)
+        few = knobs.MEMORY.answer // self._row // max(len(self.files), 1)
         within = partial(questions.open_part, price=price, width=width)
         answers = self._ask(partial(within, most=few))
         if sum(answer.count for answer in answers) > most:
@@ -223,7 +223,7 @@ class ShardedUsers(Units):
         return self.kind.itemsize * self.k * (self.shape[0] - 1) + 12
 
     def _may_send(self, most: int) -> bool:
-        return len(self.files) * most * self._row <= memory.MEMORY.answer
+        return len(self.files) * most * self._row <= knobs.MEMORY.answer
 
     def _ask(
         self, question: Callable[..., Answer], own: Sequence[tuple[Any, ...]] | None = None
