@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.data.scores import holdout_of, read_scores
+from incentive_engine.data.sources import open_source
 from incentive_engine.fleet import Fleet, Processes, SharedWork
 from incentive_engine.insight.budget.policy_options import BudgetOptions, read_policy
 from incentive_engine.spark.executors import Spark
@@ -91,7 +92,7 @@ def plan(way: str, folder: Path, *, engine: str, shards: int) -> None:
         ).certificate
     else:
         policy = read_policy(file, BudgetOptions(), with_scores=True)
-        table = read_scores(scores, policy)
+        table = read_scores(open_source(scores), policy)
         problem = build_problem(policy, table, holdout_of(policy, table))
         solved = solve(problem, shared=shared)
         np.save(folder / "choice.npy", solved.choice)

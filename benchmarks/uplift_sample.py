@@ -20,6 +20,7 @@ from uplift_markets import best_plan
 
 from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.inputs import Sample
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, open_users
 from incentive_engine.domain import FloatArray
@@ -79,8 +80,8 @@ def _campaign(sample: Sample, policy: Policy) -> tuple[UserTable, Trial, pd.Data
         people, log = Path(directory) / "users.parquet", Path(directory) / "trial.parquet"
         made.users.to_parquet(people)
         made.trial.to_parquet(log)
-        users = open_users(people, policy)
-        return users.whole(), read_trial(log, policy, users), made.truth
+        users = open_users(open_source(people), policy)
+        return users.whole(), read_trial(open_source(log), policy, users), made.truth
 
 
 def _matrix(frame: pd.DataFrame, measure: str, policy: Policy) -> FloatArray:

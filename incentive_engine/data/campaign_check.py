@@ -20,13 +20,12 @@ from incentive_engine.data.columns.attributes import (
 )
 from incentive_engine.data.columns.features import unknown_features
 from incentive_engine.data.row_checks import RowChecks, missing_columns
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.trials.arms import check_arms
-from incentive_engine.data.trials.campaigns import TrialColumn
+from incentive_engine.data.trials.campaigns import RESERVED, TrialColumn
 from incentive_engine.data.trials.outcomes import checked_outcomes
 from incentive_engine.data.trials.trial import known_propensity
-from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, OUTCOMES, USER_ID
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +25,7 @@ from incentive_engine.data.columns.measures import (
     number_columns,
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
 from incentive_engine.data.tables.scratch import let_go
@@ -216,7 +215,7 @@ class ScoreTable:
         return tuple(self._block(slice(0, 1)).column_names)
 
 
-def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
+def read_scores(source: Source, policy: Policy) -> ScoreTable:
     """Read a score table; only the columns that the policy needs are read.
 
     Raises
@@ -226,7 +225,6 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
         repeated, a cost negative, or a measure infinite or no number, with the number of such
         rows and the first few; when a range or a power stands on a column of text.
     """
-    source = as_source(scores)
     names, where = source.columns, source.where
     faults = _column_faults(names, policy, where)
     if not score_columns(names, policy):
@@ -238,7 +236,7 @@ def read_scores(scores: Path | Source, policy: Policy) -> ScoreTable:
     return ScoreTable._of(users, blocks, policy, faults, where)  # noqa: SLF001 - its own reader
 
 
-def read_scored_users(scores: Path | Source, policy: Policy) -> ScoreTable:
+def read_scored_users(source: Source, policy: Policy) -> ScoreTable:
     """Read who is scored, with the columns that the policy names, and none of the measures.
 
     Raises
@@ -246,7 +244,6 @@ def read_scored_users(scores: Path | Source, policy: Policy) -> ScoreTable:
     DataError
         As `read_scores`, but for what is wrong with measures.
     """
-    source = as_source(scores)
     names, where = source.columns, source.where
     if faults := _column_faults(names, policy, where):
         raise DataError(*faults)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -19,16 +17,13 @@ from incentive_engine.data.columns.attributes import (
     reserved_attributes,
 )
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import TrialColumn
-from incentive_engine.domain import OUTCOMES, USER_ID, IntArray
+from incentive_engine.data.trials.campaigns import RESERVED
+from incentive_engine.domain import USER_ID, IntArray
 from incentive_engine.errors import DataError, Fault
-
-RESERVED: Final = frozenset({USER_ID, *TrialColumn, *OUTCOMES})
-"""Columns of a trial that say what happened; they are never features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,7 +134,7 @@ class UserFile:
         return table
 
 
-def open_users(users: Path | Source, policy: Policy) -> UserFile:
+def open_users(source: Source, policy: Policy) -> UserFile:
     """Check the users of a campaign; only their ids stay in memory.
 
     Raises
@@ -148,7 +143,6 @@ def open_users(users: Path | Source, policy: Policy) -> UserFile:
         When the file cannot be read, a user_id is missing or repeated, or a column that the
         policy names is missing or of the wrong kind.
     """
-    source = as_source(users)
     where, names = source.where, source.columns
     lacking = _column_faults(names, policy, where)
     if lacking:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from incentive_engine.config import Policy
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import Fault, IncentiveError
 from incentive_engine.features.logs.log import LogCounts, LogReader, refuse_without_events
 from incentive_engine.features.logs.source import LogSource, open_log

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from incentive_engine.config import Policy
 from incentive_engine.config.history import ANY, Declaration, History
 from incentive_engine.config.schedule.durations import DAY
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.computing.history_columns import HistoryColumn, history_columns
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations

@@ -15,9 +15,8 @@ from incentive_engine.config import Policy, policy_from_mapping
 from incentive_engine.config.offer import Offer
 from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import has_arrow_rows, has_no_rows_yet, pandas_frame
-from incentive_engine.data.trials.campaigns import TrialColumn
+from incentive_engine.data.trials.campaigns import RESERVED, TrialColumn
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, USER_ID
 from incentive_engine.errors import DataError, Fault, nearest
 from incentive_engine.language import say

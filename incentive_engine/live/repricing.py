@@ -22,6 +22,7 @@ from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import BUDGET, COST, MICROS, Reason
 from incentive_engine.live.arrivals import ArrivalReader
@@ -234,7 +235,7 @@ def planned_problem(run: Path, policy: Policy) -> Problem:
 
     Explorers stand in as if prices decided on them: what they really use is in the pool.
     """
-    table = read_scores(run / "scores.parquet", policy)
+    table = read_scores(open_source(run / "scores.parquet"), policy)
     reason = pq.read_table(run / "allocation.parquet", columns=["reason"]).column("reason")
     problem = build_problem(policy.without_exploring(), table, equal(reason, Reason.HOLDOUT))
     if policy.budget is None or policy.budget.basis != "face":

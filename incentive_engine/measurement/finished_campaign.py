@@ -167,7 +167,7 @@ def read_campaign(
     """
     run = read_run(run_dir)
     policy = run.policy
-    table = read_scores(run_dir / "scores.parquet", policy)
+    table = read_scores(open_source(run_dir / "scores.parquet"), policy)
     file = run_dir / "allocation.parquet"
     plan = read_table(file, ["user_id", "offer_id", "reason"])
     if not as_id(plan.column("user_id")).equals(table.user_id):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.inputs import Sample
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Message

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from incentive_engine.config import Policy
 from incentive_engine.config.history import EventLog, Moments
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError, Fault

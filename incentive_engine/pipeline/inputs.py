@@ -7,7 +7,8 @@ from pathlib import Path
 
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.policy import Policy
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

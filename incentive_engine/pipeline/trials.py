@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from incentive_engine.config.inputs import Data
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.types import common_type
 from incentive_engine.data.trials.campaigns import TrialColumn

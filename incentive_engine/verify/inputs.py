@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.config.access.location import parse_location
-from incentive_engine.data.sources import Source, open_source, read_table
+from incentive_engine.data.sources import open_source, read_table
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.arrow import is_number, numbers, whole
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.domain import COST, BoolArray, score_column

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from incentive_engine.data.sources import as_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import check_suffix
 from incentive_engine.data.tables.frames import to_frame, write_blocks
@@ -43,7 +42,7 @@ def make_features(
     cache, steps = StepCache(), Steps(progress, shared=shared)
     campaign = campaign_tables(policy, cache=cache, steps=steps)
     named = {"users": campaign.users, "trial": campaign.trial}
-    tables = {name: as_source(found) for name, found in named.items() if found is not None}
+    tables = {name: found for name, found in named.items() if found is not None}
     if table not in tables:
         raise ConfigError(Fault(f"data.{table}", "is missing", "the table to make features for"))
     moments = history_of(policy).moments

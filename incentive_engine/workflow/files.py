@@ -15,7 +15,8 @@ from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import load_scenario
 from incentive_engine.data.campaign_check import check_campaign
-from incentive_engine.data.sources import Source, open_source, read_table
+from incentive_engine.data.sources import open_source, read_table
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest

@@ -14,6 +14,7 @@ from incentive_engine.allocation.plans.per_user import margins, reasons
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables import scratch
 from incentive_engine.knobs import MemoryParams
 
@@ -54,7 +55,7 @@ def test_mapped_columns_give_the_same_plan(
     for largest in (MemoryParams().columns, 1_000):
         small = MemoryParams(columns=largest, stride=700, rows=800, mapped_users=500)
         monkeypatch.setattr(knobs, "MEMORY", small)
-        table = read_scores(tmp_path / "scores.parquet", policy())
+        table = read_scores(open_source(tmp_path / "scores.parquet"), policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
         assert scratch.is_mapped() == (largest == 1_000)
         assert problem.columns.dtype == np.float32

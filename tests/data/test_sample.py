@@ -7,6 +7,7 @@ import pytest
 from incentive_engine.config import Policy, policy_from_mapping
 from incentive_engine.config.inputs import Sample
 from incentive_engine.data.scores import ScoreTable
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.data.users import open_users
 from incentive_engine.domain import CONTROL, score_column
@@ -221,8 +222,8 @@ def test_a_sample_passes_the_checks_of_real_data(tmp_path: Path, name: str) -> N
     sample = Sample.model_validate({"name": name, "users": 3000, "trial_rows": 4000})
     write_sample(sample, tmp_path)
     policy = policy_for(name)
-    users = open_users(tmp_path / "users.parquet", policy)
-    trial = read_trial(tmp_path / "trial.parquet", policy, users)
+    users = open_users(open_source(tmp_path / "users.parquet"), policy)
+    trial = read_trial(open_source(tmp_path / "trial.parquet"), policy, users)
     assert (users.n_users, trial.n_rows) == (3000, 4000)
     assert list(trial.features.columns) == list(users.features)
     assert (trial.warnings, dict(trial.counts)) == ((), {})

@@ -8,6 +8,7 @@ import pytest
 from incentive_engine.config import Policy
 from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.data.scores import ScoreTable, read_scores
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.errors import DataError
 
@@ -31,7 +32,7 @@ def test_a_table_answers_for_its_measures_in_the_order_of_the_policy(
 ) -> None:
     extra = scores().assign(unused=1, conversion_se__off10=[0.1, 0.2, 0.3, np.nan])
     write_table(extra[extra.columns[::-1]], tmp_path / name)
-    table = read_scores(tmp_path / name, policy)
+    table = read_scores(open_source(tmp_path / name), policy)
     assert table.offers == ("off10", "vip50")
     assert table.user_id.to_pylist() == ["a", "b", "c", "d"]
     assert table.attributes.column_names == ["tier", "spend_12m", "region"]
@@ -112,7 +113,7 @@ def test_missing_columns_do_not_hide_what_is_wrong_with_the_rows(
     assert "`cost__off10` is negative in 1 row" in found[-1]
     write_table(frame, tmp_path / "scores.parquet")
     with pytest.raises(DataError) as caught:
-        read_scores(tmp_path / "scores.parquet", policy)
+        read_scores(open_source(tmp_path / "scores.parquet"), policy)
     assert len(str(caught.value).splitlines()) == len(found)
 
 
@@ -250,7 +251,7 @@ def test_what_is_no_finite_number_in_csv_is_refused(
     frame = scores().assign(conversion__vip50=["0.1", word, "", "NaN"])
     write_table(frame, tmp_path / "scores.csv")
     with pytest.raises(DataError, match=r"`conversion__vip50` is .* in 1 row \(row 2 user b\)"):
-        read_scores(tmp_path / "scores.csv", policy)
+        read_scores(open_source(tmp_path / "scores.csv"), policy)
 
 
 def test_numbers_in_text_are_numbers(policy: Policy) -> None:
@@ -266,7 +267,7 @@ def test_words_in_a_column_of_numbers_are_counted(policy: Policy, tmp_path: Path
     with pytest.raises(
         DataError, match=r"`cost__off10` is not a number in 1 row \(row 2 user b\)"
     ):
-        read_scores(tmp_path / "scores.csv", policy)
+        read_scores(open_source(tmp_path / "scores.csv"), policy)
 
 
 def test_ids_of_many_kilobytes_are_refused_at_once_and_not_repeated(policy: Policy) -> None:
@@ -302,7 +303,7 @@ def test_a_file_without_ids_lacks_ids_and_not_rows(
     file = tmp_path / name
     (named.to_csv if name.endswith("csv") else named.to_parquet)(file, index=False)
     with pytest.raises(DataError) as caught:
-        read_scores(file, policy)
+        read_scores(open_source(file), policy)
     (fault,) = caught.value.faults
     assert str(fault).startswith(f"{file}: column `user_id` is missing")
 
@@ -320,5 +321,5 @@ def test_codes_of_another_kind_than_the_policy_says_are_named(
     policy = policy_of(tmp_path, POLICY.replace("{tier: 88VIP}}", f"{{zone: {wanted}}}}}"))
     file = tmp_path / "scores.csv"
     file.write_text(scores().assign(zone=values).to_csv(index=False), encoding="utf-8")
-    table = read_scores(file, policy)
+    table = read_scores(open_source(file), policy)
     assert [warning for warning in table.warnings if said in str(warning)] != []

@@ -6,6 +6,7 @@ import pytest
 
 from incentive_engine.config import Policy
 from incentive_engine.data.columns.features import learnable
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.data.users import UserFile, open_users
@@ -29,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 def read(frame: pd.DataFrame, policy: Policy, file: Path, among: UserFile | None = None) -> Trial:
     file.unlink(missing_ok=True)
     write_table(frame, file)
-    return read_trial(file, policy, among)
+    return read_trial(open_source(file), policy, among)
 
 
 def complaints(
@@ -42,7 +43,7 @@ def complaints(
 
 def user_table(frame: pd.DataFrame, policy: Policy, directory: Path) -> UserFile:
     write_table(frame, directory / "users.parquet")
-    return open_users(directory / "users.parquet", policy)
+    return open_users(open_source(directory / "users.parquet"), policy)
 
 
 def put(frame: pd.DataFrame, column: str, *rows: int, value: float | str | None) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def test_arms_are_numbered_in_the_order_of_the_policy(
     tmp_path: Path, policy: Policy, name: str
 ) -> None:
     write_table(trial(), tmp_path / name)
-    read = read_trial(tmp_path / name, policy, None)
+    read = read_trial(open_source(tmp_path / name), policy, None)
     assert read.offers == ("off10", "vip50")
     assert read.arm.tolist() == [0, 1, 2] * 4
     assert read.arm.dtype == np.int16

@@ -8,6 +8,7 @@ import pytest
 
 from incentive_engine import knobs
 from incentive_engine.config import Policy
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.data.users import open_users
 from incentive_engine.errors import DataError
@@ -25,7 +26,7 @@ def complaints(frame: pd.DataFrame, policy: Policy, directory: Path) -> list[str
     file = directory / "users.parquet"
     write_table(frame, file)
     with pytest.raises(DataError) as caught:
-        open_users(file, policy)
+        open_users(open_source(file), policy)
     return [line.replace(str(file), "USERS") for line in str(caught.value).splitlines()]
 
 
@@ -34,7 +35,7 @@ def test_every_column_beside_the_id_is_a_feature(
     tmp_path: Path, policy: Policy, name: str
 ) -> None:
     write_table(users().assign(age=[31, 40, 50, 60], cost=1.0), tmp_path / name)
-    table = open_users(tmp_path / name, policy).whole()
+    table = open_users(open_source(tmp_path / name), policy).whole()
     assert table.n_users == 4
     assert table.user_id.tolist() == ["a", "b", "c", "d"]
     assert list(table.features.columns) == ["tier", "spend_12m", "region", "age"]
@@ -77,7 +78,7 @@ def test_an_outcome_of_the_trial_is_no_attribute(tmp_path: Path) -> None:
 def test_integers_beyond_64_bits_with_sign_become_text(tmp_path: Path, policy: Policy) -> None:
     ids = pd.Series([1, 2, 3, 2**64 - 1], dtype="uint64")
     write_table(users().assign(user_id=ids), tmp_path / "users.parquet")
-    read_back = open_users(tmp_path / "users.parquet", policy).whole().user_id
+    read_back = open_users(open_source(tmp_path / "users.parquet"), policy).whole().user_id
     assert read_back.tolist() == ["1", "2", "3", "18446744073709551615"]
 
 
@@ -91,7 +92,7 @@ def test_blocks_and_places_give_the_rows_and_types_of_the_whole(
     frame["user_id"] = [f"u{at}" for at in range(8)]
     table = pa.Table.from_pandas(frame, preserve_index=False).append_column("age", ages)
     pq.write_table(table, tmp_path / "users.parquet", row_group_size=5)
-    file = open_users(tmp_path / "users.parquet", policy)
+    file = open_users(open_source(tmp_path / "users.parquet"), policy)
     blocks = list(file.blocks())
     assert [block.n_users for block in blocks] == [2, 1, 2, 1, 2]
     whole = file.whole()
@@ -113,4 +114,4 @@ def test_a_file_without_statistics_tells_its_gaps_all_the_same(
     frame = users().assign(age=[31, np.nan, 50, np.nan])
     table = pa.Table.from_pandas(frame, preserve_index=False)
     pq.write_table(table, tmp_path / "users.parquet", write_statistics=False)
-    assert open_users(tmp_path / "users.parquet", policy).gaps["age"] == 2
+    assert open_users(open_source(tmp_path / "users.parquet"), policy).gaps["age"] == 2

@@ -10,7 +10,7 @@ from incentive_engine.allocation.build import Members, state_users
 from incentive_engine.allocation.problem import Problem, check_forced
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, read_score_rows
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

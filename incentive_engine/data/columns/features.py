@@ -14,7 +14,8 @@ from incentive_engine.data.columns.attributes import missing_attributes, reserve
 from incentive_engine.data.columns.dates import with_dates
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, near_column
-from incentive_engine.data.users import RESERVED, UserFile
+from incentive_engine.data.trials.campaigns import RESERVED
+from incentive_engine.data.users import UserFile
 from incentive_engine.domain import USER_ID
 from incentive_engine.errors import Fault
 from incentive_engine.language import Message, say

@@ -19,21 +19,12 @@ from incentive_engine.data.sources.databases import database_rows
 from incentive_engine.data.sources.delta import delta_parts, is_delta
 from incentive_engine.data.sources.local_files import files_of, parts_with_folders
 from incentive_engine.data.sources.object_store import copied_here
-from incentive_engine.data.sources.parquet_files import ParquetPart, ParquetParts
+from incentive_engine.data.sources.parquet_files import ParquetParts
 from incentive_engine.data.sources.postgres import server_rows
 from incentive_engine.data.sources.snapshots import csv_snapshot
 from incentive_engine.data.sources.source import Source, source_of
 from incentive_engine.data.tables.formats import is_csv, is_gzip
 from incentive_engine.domain import USER_ID
-
-__all__ = [
-    "ParquetPart",
-    "ParquetParts",
-    "Source",
-    "as_source",
-    "open_source",
-    "read_table",
-]
 
 
 def open_source(
@@ -87,11 +78,6 @@ def _local(location: Location, *, where: str, ids: Sequence[str]) -> Path | Parq
 def _shown(file: Path, where: str, files: int) -> str:
     """Return how messages call a CSV file: as the planner did, by its own path among several."""
     return where if files == 1 else str(file)
-
-
-def as_source(source: Path | Source) -> Source:
-    """Return a source, opened if it is only a path."""
-    return open_source(source) if isinstance(source, Path) else source
 
 
 def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.data.row_checks import RowChecks
-from incentive_engine.domain import USER_ID, BoolArray
+from incentive_engine.domain import OUTCOMES, USER_ID, BoolArray
 from incentive_engine.language import say
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class TrialColumn(StrEnum):
     """When the row's arm was drawn."""
     ARMS = "arms"
     """The offers that the row could get, with spaces between."""
+
+
+RESERVED: Final = frozenset({USER_ID, *TrialColumn, *OUTCOMES})
+"""Columns of a trial that say what happened; they are never features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from pandas.api.types import is_float_dtype
 
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.arrow import is_missing, whole
 from incentive_engine.data.trials.campaigns import TrialColumn
 from incentive_engine.domain import (
@@ -94,12 +93,12 @@ class Outcomes:
             raise DataError(Fault(f"{where}: {Outcomes.AT}", what, expected, remedy))
 
 
-def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
+def read_outcomes(source: Source, user_id: pa.Array, offers: tuple[str, ...]) -> Outcomes:
     """Read what users did.
 
     Parameters
     ----------
-    outcomes
+    source
         A table with one row per user who did something, or per user: user_id, conversion, and
         if known spend, cost (subsidy paid), and offer or offer_id (what reached the user; empty or
         `control` for nothing).
@@ -115,7 +114,6 @@ def read_outcomes(outcomes: Path | Source, user_id: pa.Array, offers: tuple[str,
         that the run does not have, outcomes that are missing, infinite or impossible, nobody of
         the run.
     """
-    source = as_source(outcomes)
     where, names = source.where, source.columns
     lacking = missing_columns([USER_ID, CONVERSION], names, where=where)
     if lacking:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.attributes import misused_attributes
 from incentive_engine.data.columns.features import joined_features
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
-from incentive_engine.data.sources import Source, as_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.data.trials.arms import read_arms
@@ -118,12 +117,12 @@ class Trial:
         return f"Trial({self.n_rows:,} rows × {self.features.shape[1]} features; arms {arms})"
 
 
-def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Trial:
+def read_trial(source: Source, policy: Policy, users: UserFile | None) -> Trial:
     """Read a trial.
 
     Parameters
     ----------
-    log
+    source
         user_id, offer, conversion, spend, cost, and if known propensity and features.
     policy
         Says which offers there are and which attributes are needed.
@@ -139,7 +138,6 @@ def read_trial(log: Path | Source, policy: Policy, users: UserFile | None) -> Tr
         are missing, infinite or impossible, propensities outside (0, 1], features that cannot be
         joined.
     """
-    source = as_source(log)
     return _checked(source.table(), policy, users, where=source.where)
 
 

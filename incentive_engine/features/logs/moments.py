@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from incentive_engine.config.history import is_dated
 from incentive_engine.data.row_checks import counted, missing_columns, near_column
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.arrow import whole
 from incentive_engine.domain import USER_ID, IntArray
 from incentive_engine.errors import DataError, Fault

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from incentive_engine.config.history import Constant, EventLog
 from incentive_engine.data.row_checks import missing_columns
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.domain import USER_ID
 from incentive_engine.errors import DataError
 

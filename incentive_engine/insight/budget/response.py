@@ -25,7 +25,7 @@ from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.domain import BUDGET, CONVERSION, COST, SPEND, Columns, FloatArray
 from incentive_engine.insight.params import INSIGHT

@@ -17,7 +17,7 @@ from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.sources import read_table
+from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
@@ -35,7 +35,7 @@ Asked = TypeVar("Asked", bound=Question)
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
     """Read what `campaign.value_into` wrote."""
-    table = read_scores(file, policy)
+    table = read_scores(open_source(file), policy)
     names = Valuation.columns(table.offers)
     return ValuedTrial(
         table=table,

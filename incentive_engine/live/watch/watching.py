@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.plans.rule import plan_rule
 from incentive_engine.data.scores import read_scores
+from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.holdout import strata_codes
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND
@@ -168,7 +169,7 @@ def yardstick_of(
         (n, p) what else was known of users before the campaign.
     """
     policy = campaign.frozen.policy
-    table = read_scores(run_dir / "scores.parquet", policy)
+    table = read_scores(open_source(run_dir / "scores.parquet"), policy)
     limits = campaign.run.certificate.limits
     prices = {limit.name: limit.price for limit in limits if limit.price is not None}
     scores = [

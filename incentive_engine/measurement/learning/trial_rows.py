@@ -12,12 +12,12 @@ from incentive_engine.config.access.location import Location, parse_location
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.any_frame import arrow_table
 from incentive_engine.data.tables.frames import to_frame
-from incentive_engine.data.trials.campaigns import TrialColumn
+from incentive_engine.data.trials.campaigns import RESERVED, TrialColumn
 from incentive_engine.data.trials.outcomes import Outcomes, outcomes_of
-from incentive_engine.data.users import RESERVED
 from incentive_engine.domain import CONTROL, CONVERSION, COST, SPEND, USER_ID, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
@@ -84,7 +84,7 @@ def lesson_of(
         With what is wrong with run, ledger, outcomes or features.
     """
     run = read_run(run_dir)
-    table = read_scores(run_dir / RunFile.SCORES, run.policy)
+    table = read_scores(open_source(run_dir / RunFile.SCORES), run.policy)
     decisions = planned_decisions(run, table)
     if served is not None:
         decisions = live_decisions(run, table, served)

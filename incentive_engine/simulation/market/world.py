@@ -12,8 +12,9 @@ from scipy.special import expit, logit
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import CampaignShift, World
 from incentive_engine.config.schedule.campaign import CampaignSeries
+from incentive_engine.data.trials.campaigns import RESERVED
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.data.users import RESERVED, UserTable
+from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONTROL, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say

@@ -16,7 +16,7 @@ from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.data.scores import read_scored_users, score_columns
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.fleet import SharedWork

@@ -14,7 +14,7 @@ from incentive_engine.allocation.plans.sharded_plan import ShardedPlan, solve_in
 from incentive_engine.allocation.problem import Question
 from incentive_engine.config import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
-from incentive_engine.data.sources import Source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.value.cost_correction import (
     CostCorrection,

@@ -14,7 +14,8 @@ import pytest
 
 from export.postgres_server import binaries, server
 from incentive_engine.config.access.location import parse_location
-from incentive_engine.data.sources import Source, open_source
+from incentive_engine.data.sources import open_source
+from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import IncentiveError
 
 PASSWORD = "hunter2hunter2"  # noqa: S105 - nobody's
