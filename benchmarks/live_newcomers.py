@@ -38,6 +38,7 @@ from incentive_engine.live.newcomers import Newcomers
 from incentive_engine.run.format import RunFile, read_json
 from incentive_engine.service.api.bodies import read_decision_request
 from incentive_engine.uplift.model import fit, predict
+from incentive_engine.uplift.storage import save_model
 
 EVENTS = 100_000
 NOW = 1_794_312_000_000_000
@@ -58,7 +59,7 @@ def main() -> None:
     users = UserTable(user_id=ids, features=people)
     scores = predict(model, users, policy)
     with tempfile.TemporaryDirectory() as name:
-        model.save(_folder(Path(name) / "model"))
+        save_model(model, _folder(Path(name) / "model"))
         plan = ie.allocate(
             ie.ScoreTable.from_frame(scores, policy), policy, budget=asked.users / 2
         )

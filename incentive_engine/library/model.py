@@ -30,6 +30,7 @@ from incentive_engine.uplift.diagnosis.verdicts import Diagnosis, check_acceptab
 from incentive_engine.uplift.evaluation.evaluation import evaluate as judge
 from incentive_engine.uplift.evaluation.explanation import explain_sample
 from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.storage import load_model, save_model
 
 if TYPE_CHECKING:
     from incentive_engine.library.plan import Plan
@@ -161,7 +162,7 @@ class UpliftModel:
         with atomic_directory(Path(directory)) as inside:
             file = inside / RunFile.EVALUATION
             file.write_text(self._evaluation_text + "\n", encoding="utf-8")
-            self.fitted.save(inside)
+            save_model(self.fitted, inside)
 
     @classmethod
     def load(cls, directory: str | Path, trial: Trial, policy: Policy) -> UpliftModel:
@@ -172,8 +173,8 @@ class UpliftModel:
         DataError
             When files are missing or broken, or the trial is another one.
         """
-        fitted = uplift.EffectModel.load(Path(directory))
-        if uplift.trial_digest(trial) != fitted.facts.trial:
+        fitted = load_model(Path(directory))
+        if trial.digest() != fitted.facts.trial:
             what = "is not the trial that the model was trained on"
             raise DataError(Fault("trial", what, remedy="train again"))
         return cls(fitted=fitted, trial=trial, policy=policy)

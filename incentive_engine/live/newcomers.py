@@ -48,10 +48,10 @@ class Newcomers:
 
     def __init__(self, model: Path, frozen: FrozenPolicy, *, cost_factor: float) -> None:
         from incentive_engine.features.one_user import UserEvents, UserHistory  # loads numba
-        from incentive_engine.uplift.model import EffectModel  # loads LightGBM
-        from incentive_engine.uplift.one_user import UserScorer
+        from incentive_engine.uplift.one_user import UserScorer  # loads LightGBM
+        from incentive_engine.uplift.storage import load_model
 
-        fitted = EffectModel.load(model)
+        fitted = load_model(model)
         self._scorer = UserScorer(fitted, frozen.policy)
         names = {feature.name for feature in fitted.encoder.features}
         self._history = UserHistory.of(frozen.policy, {*names, *frozen.policy.attribute_columns})

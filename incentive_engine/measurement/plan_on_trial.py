@@ -25,7 +25,8 @@ from incentive_engine.language.terminal_text import aligned
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.uplift.doubly_robust.plan_value import compare_plans, plan_value
 from incentive_engine.uplift.estimates import Estimates
-from incentive_engine.uplift.model import EffectModel, estimate, trial_digest
+from incentive_engine.uplift.model import estimate
+from incentive_engine.uplift.storage import load_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +145,8 @@ def _rows(log: Trial, known: npt.NDArray[np.bool_]) -> Trial:
 def _nuisance(model: Path | None, trial: Trial) -> Estimates | None:
     if model is None:
         return None
-    fitted = EffectModel.load(model)
-    if fitted.facts.trial == trial_digest(trial):
+    fitted = load_model(model)
+    if fitted.facts.trial == trial.digest():
         remedy = "leave out --model, or name one that has not seen it"
         raise DataError(Fault(str(model), "learnt from this very trial", remedy=remedy))
     return estimate(fitted, trial.features, where="trial")

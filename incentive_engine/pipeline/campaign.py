@@ -154,13 +154,14 @@ def fit_into(
     """
     from incentive_engine.uplift.diagnosis.diagnose import diagnose
     from incentive_engine.uplift.model import fit
+    from incentive_engine.uplift.storage import save_model
 
     trial = trial_of(campaign, policy)
     diagnosis = diagnose(trial, policy)
     diagnosis.refuse(accepted)
     model = fit(trial, policy, seed=policy.seed)
     judge_into(directory, model, trial, policy, diagnosis=diagnosis, history=campaign.history)
-    model.save(directory)
+    save_model(model, directory)
 
 
 def judge_into(
@@ -227,9 +228,10 @@ def score_into(
         with scored_blocks(users, model, policy, shared) as blocks:
             write_blocks(blocks, file)
         return
-    from incentive_engine.uplift.model import EffectModel, predict
+    from incentive_engine.uplift.model import predict
+    from incentive_engine.uplift.storage import load_model
 
-    fitted = EffectModel.load(model)
+    fitted = load_model(model)
     write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
 
 
@@ -256,11 +258,11 @@ def _stale_key(campaign: CampaignTables) -> dict[str, str]:
 def drift_of(campaign: CampaignTables, model: Path, policy: Policy) -> Drift:
     """Return how the campaign's users differ from its trial, by some of both."""
     from incentive_engine.uplift.diagnosis.drift import drift, looked_at
-    from incentive_engine.uplift.model import EffectModel
+    from incentive_engine.uplift.storage import load_model
 
     trial, users = trial_of(campaign, policy), users_of(campaign, policy)
     some = users.take(looked_at(users.n_users))
-    return drift(EffectModel.load(model), trial.features, some.features)
+    return drift(load_model(model), trial.features, some.features)
 
 
 def value_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:

@@ -46,9 +46,9 @@ class ScoreShard:
 
 @lru_cache(maxsize=1)
 def _model(directory: str) -> EffectModel:
-    from incentive_engine.uplift.model import EffectModel
+    from incentive_engine.uplift.storage import load_model
 
-    return EffectModel.load(Path(directory))
+    return load_model(Path(directory))
 
 
 @contextmanager

@@ -1,10 +1,8 @@
-"""The uplift model: fitted on a trial, kept as files, asked about users."""
+"""The uplift model: fitted on a trial, asked about users; `storage` keeps it as files."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,25 +82,6 @@ class EffectModel:
     models: OutcomeModels
     out_of_fold: OutOfFold
 
-    def save(self, directory: Path) -> None:
-        """Write the model into an existing, empty directory: text, JSON and Parquet."""
-        from incentive_engine.uplift.storage import save_model
-
-        save_model(self, directory)
-
-    @classmethod
-    def load(cls, directory: Path) -> EffectModel:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        DataError
-            When files are missing or broken, or another version wrote them.
-        """
-        from incentive_engine.uplift.storage import load_model
-
-        return load_model(directory)
-
 
 @blas_on_one_thread()
 def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> EffectModel:
@@ -130,7 +109,7 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
     models, outcomes = learn_outcomes(rows, trial, ladders(policy.offers), seed=seed)
     return EffectModel(
         facts=Facts(
-            trial=trial_digest(trial),
+            trial=trial.digest(),
             rows=trial.n_rows,
             seed=seed,
             offers=trial.offers,
@@ -237,17 +216,3 @@ def estimate(model: EffectModel, features: pd.DataFrame, *, where: str) -> Estim
     return model.models.estimate(
         matrix, model.basis(matrix), shares(model.odds, reach), model.facts.offers
     )
-
-
-def trial_digest(trial: Trial) -> str:
-    """Return the sha256 of a trial's rows: ids, features, arms, outcomes and propensities."""
-    digest = hashlib.sha256()
-    rows = pd.concat([trial.user_id.rename("user_id"), trial.features], axis=1)
-    digest.update("\n".join([*trial.offers, *map(str, rows.columns)]).encode())
-    digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
-    if trial.campaigns is not None:
-        digest.update("\n".join(trial.campaigns.names).encode())
-        digest.update(trial.campaigns.code.tobytes() + trial.campaigns.reach.tobytes())
-    for values in (trial.arm, trial.conversion, trial.spend, trial.cost, trial.propensity):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()

@@ -34,7 +34,7 @@ from incentive_engine.run.directory import refuse_existing
 from incentive_engine.uplift.diagnosis.diagnose import diagnose
 from incentive_engine.uplift.diagnosis.verdicts import acceptable, check_acceptable
 from incentive_engine.uplift.evaluation.paired import compare_models
-from incentive_engine.uplift.model import EffectModel
+from incentive_engine.uplift.storage import load_model
 from incentive_engine.workflow.results.value_plan import written_to
 
 
@@ -88,7 +88,7 @@ def evaluate_model(
     trial = trial_of(campaign, policy)
     with atomic_directory(out) as directory:
         with steps.step("evaluate"):
-            diagnosis, fitted = diagnose(trial, policy), EffectModel.load(model)
+            diagnosis, fitted = diagnose(trial, policy), load_model(model)
             evaluation = judge_into(
                 directory, fitted, trial, policy, diagnosis=diagnosis, history=campaign.history
             )
@@ -115,7 +115,7 @@ def compare_with(
     policy = load(policy_file)
     refuse_existing(out)
     trial = trial_of(_campaign(policy_file, Steps(progress)), policy)
-    comparison = compare_models(EffectModel.load(model), EffectModel.load(against), trial, policy)
+    comparison = compare_models(load_model(model), load_model(against), trial, policy)
     with atomic_directory(out) as directory:
         text = json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         (directory / "evaluation.json").write_text(text + "\n", encoding="utf-8")
@@ -163,7 +163,7 @@ def explain_user(
         campaign, policy, cache=cache, steps=steps, accepted=acceptable()
     )
     users = users_of(campaign, policy)
-    fitted = EffectModel.load(directory)
+    fitted = load_model(directory)
     return user_effects(fitted, users, user_id, policy, history=campaign.history)
 
 

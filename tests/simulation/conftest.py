@@ -7,7 +7,6 @@ import pytest
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.simulation.strategy.learning import LearnedTrial
-from incentive_engine.uplift.model import trial_digest
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,7 +16,7 @@ def _learn_once() -> Iterator[None]:
 
     def of(trial: Trial, policy: Policy, *, seed: int) -> LearnedTrial:
         rules = policy.model_dump_json(include={"offers", "eligibility"})
-        key = f"{trial_digest(trial)} {rules} {seed}"
+        key = f"{trial.digest()} {rules} {seed}"
         if key not in known:
             known[key] = learn(trial, policy, seed=seed)
         return known[key]

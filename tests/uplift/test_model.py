@@ -20,6 +20,7 @@ from incentive_engine.knobs import MemoryParams
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.evaluation.evaluation import evaluate
 from incentive_engine.uplift.model import EffectModel, fit, predict
+from incentive_engine.uplift.storage import load_model, save_model
 
 from .trials import BASE, BASKET, Known, draw, even_effects, ladder_effects, make_trial, policy_of
 
@@ -145,8 +146,8 @@ def test_scores_of_a_saved_model_are_the_same_bytes(
     ladder: tuple[Known, EffectModel], tmp_path: Path
 ) -> None:
     known, model = ladder
-    model.save(tmp_path)
-    again = EffectModel.load(tmp_path)
+    save_model(model, tmp_path)
+    again = load_model(tmp_path)
     users = users_of(known)
     pd.testing.assert_frame_equal(
         predict(again, users, known.policy), predict(model, users, known.policy), check_exact=True
@@ -161,7 +162,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     known = draw(policy_of(10), even_effects(0.05), n=3_000, seed=3)
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        fit(known.trial, known.policy, seed=1).save(tmp_path / name)
+        save_model(fit(known.trial, known.policy, seed=1), tmp_path / name)
     files = [(tmp_path / "first" / f.name, f) for f in (tmp_path / "second").iterdir()]
     assert len(files) > 10
     assert all(one.read_bytes() == other.read_bytes() for one, other in files)
@@ -318,8 +319,8 @@ def test_features_that_tell_nothing_leave_the_constant(tmp_path: Path) -> None:
     users = UserTable(user_id=trial.user_id, features=features)
     scores = predict(model, users, known.policy)
     assert len(set(scores["conversion__off10"])) == 1
-    model.save(tmp_path)
-    assert predict(EffectModel.load(tmp_path), users, known.policy).equals(scores)
+    save_model(model, tmp_path)
+    assert predict(load_model(tmp_path), users, known.policy).equals(scores)
 
 
 @pytest.mark.skipif(not HILLSTROM.exists(), reason="needs hillstrom.parquet in $INCENTIVE_DATA")

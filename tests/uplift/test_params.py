@@ -11,6 +11,7 @@ import pytest
 from incentive_engine.errors import ConfigError
 from incentive_engine.uplift.model import EffectModel, estimate, fit
 from incentive_engine.uplift.params import FIT, FitParams
+from incentive_engine.uplift.storage import load_model, save_model
 from uplift.trials import Known, draw, policy_of
 
 
@@ -87,5 +88,5 @@ def test_folds_and_trees_are_as_many_as_asked(known: Known) -> None:
 
 def test_a_saved_model_says_what_it_was_fitted_with(known: Known, tmp_path: Path) -> None:
     params = replace(FIT, folds=2, without=("cost_slope",))
-    fit(known.trial, known.policy, seed=1, params=params).save(tmp_path)
-    assert EffectModel.load(tmp_path).facts.params == params
+    save_model(fit(known.trial, known.policy, seed=1, params=params), tmp_path)
+    assert load_model(tmp_path).facts.params == params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -111,6 +112,19 @@ class Trial:
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         mappings = {"ignored_rows": dict(self.ignored_rows), "counts": dict(self.counts)}
         return _trial, ({**content, **mappings},)
+
+    def digest(self) -> str:
+        """Return the sha256 of the rows: ids, features, arms, outcomes and propensities."""
+        digest = hashlib.sha256()
+        rows = pd.concat([self.user_id.rename("user_id"), self.features], axis=1)
+        digest.update("\n".join([*self.offers, *map(str, rows.columns)]).encode())
+        digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+        if self.campaigns is not None:
+            digest.update("\n".join(self.campaigns.names).encode())
+            digest.update(self.campaigns.code.tobytes() + self.campaigns.reach.tobytes())
+        for values in (self.arm, self.conversion, self.spend, self.cost, self.propensity):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     def __repr__(self) -> str:
         arms = ", ".join(("control", *self.offers))

@@ -26,7 +26,7 @@ from incentive_engine.uplift.evaluation.ranking import (
     ranks,
     slope,
 )
-from incentive_engine.uplift.model import EffectModel, trial_digest
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.trial_design import reach_of
 
 
@@ -110,7 +110,7 @@ def evaluate(model: EffectModel, trial: Trial, policy: Policy) -> ModelEvaluatio
         When `trial` is not the one that the model was fitted on: its out-of-fold estimates would
         belong to other rows.
     """
-    if trial_digest(trial) != model.facts.trial:
+    if trial.digest() != model.facts.trial:
         raise DataError(
             Fault("trial", "is not the trial that the model was trained on", remedy="train again")
         )

@@ -15,7 +15,7 @@ from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.uplift.doubly_robust.plan_value import increments
 from incentive_engine.uplift.evaluation.price_paths import FoldedPath
 from incentive_engine.uplift.evaluation.ranking import qini_difference
-from incentive_engine.uplift.model import EffectModel, trial_digest
+from incentive_engine.uplift.model import EffectModel
 from incentive_engine.uplift.trial_design import reach_of
 
 
@@ -73,7 +73,7 @@ def compare_models(
     DataError
         When either was fitted on another trial.
     """
-    digest = trial_digest(trial)
+    digest = trial.digest()
     for name, model in (("--model", first), ("--against", second)):
         if model.facts.trial != digest:
             remedy = "compare models of one trial"
