@@ -37,7 +37,7 @@ from uplift_hard_markets import HARD_MARKETS, HardMarket, draw_hard, hard_trial,
 from uplift_markets import MARKETS, Market, best_plan, draw_people, logged_trial, policy_of
 from uplift_real import read_real
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONVERSION, FloatArray, IntArray, Matrix
 from incentive_engine.uplift.boosting.features import learn_encoder

@@ -28,7 +28,7 @@ from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import BudgetPool, Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.domain import CONVERSION, COST, MICROS, FloatArray
 from incentive_engine.uplift.doubly_robust.plan_value import valued
 from incentive_engine.uplift.estimates import Estimates

@@ -36,7 +36,7 @@ from peer_runs import Answer, Peers
 from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged_trial, policy_of
 from uplift_real import read_real
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONVERSION, FloatArray

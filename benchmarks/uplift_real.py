@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from incentive_engine.config import Policy
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray
 

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from uplift_markets import best_plan
 
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.inputs import Sample
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.data.users import UserTable, open_users

@@ -24,7 +24,7 @@ import pandas as pd
 from peer_runs import Peers
 from uplift_markets import MARKETS, Draw, Market, best_plan, draw_people, logged_trial, policy_of
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import FloatArray

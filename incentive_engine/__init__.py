@@ -29,11 +29,9 @@ from incentive_engine.on_demand import on_demand
 if TYPE_CHECKING:
     from incentive_engine.allocation.certificate import Certificate
     from incentive_engine.allocation.decisions.decision import OfferChoice
-    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-    from incentive_engine.allocation.decisions.user_attributes import User
-    from incentive_engine.config import Policy
+    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
     from incentive_engine.config.offer import Offer
-    from incentive_engine.config.policy import Budget, Limit
+    from incentive_engine.config.policy import Budget, Limit, Policy
     from incentive_engine.data.scores import ScoreTable
     from incentive_engine.data.trials.trial import Trial
     from incentive_engine.errors import (
@@ -94,11 +92,9 @@ _named = on_demand(
     {
         "allocation.certificate": ("Certificate",),
         "allocation.decisions.decision": ("OfferChoice",),
-        "allocation.decisions.frozen_policy": ("FrozenPolicy", "Prices"),
-        "allocation.decisions.user_attributes": ("User",),
-        "config": ("Policy",),
+        "allocation.decisions.frozen_policy": ("FrozenPolicy", "Prices", "User"),
         "config.offer": ("Offer",),
-        "config.policy": ("Budget", "Limit"),
+        "config.policy": ("Budget", "Limit", "Policy"),
         "data.scores": ("ScoreTable",),
         "data.trials.trial": ("Trial",),
         "errors": ("ConfigError", "DataError", "Fault", "IncentiveError", "InfeasibleError"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ Columns = npt.NDArray[Any]
 Matrix = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating[Any]]
 """Of float32 or float64."""
+
+AttributeKind = Literal["text", "integer", "truth", "number", "single", "time"]
+"""What an attribute's values are: texts, whole numbers, truth values, float64, float32, times."""
 
 USER_ID: Final = "user_id"
 """The column of every table that says whose a row is."""

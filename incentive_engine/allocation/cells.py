@@ -1,42 +1,18 @@
-"""Cells: users that every limit treats alike."""
+"""The cells of a population: users that every limit of a policy treats alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from incentive_engine.allocation.limits import Cells
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.tables.arrow import compact, levels
-from incentive_engine.domain import BoolArray, IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cells:
-    """A partition of the users, and which cells each limit counts.
-
-    Attributes
-    ----------
-    label
-        (n,) uint16 or uint32, the user's cell.
-    number
-        How many cells there are.
-    members
-        Per limit of the policy, the names that it makes and (number,) bool the cells of each.
-    """
-
-    label: npt.NDArray[Any]
-    number: int
-    members: tuple[tuple[tuple[str, BoolArray], ...], ...]
-
-    def of_limit(self, i: int) -> Iterator[tuple[str, BoolArray]]:
-        """Yield the limits that the policy's i-th limit makes, with their cells."""
-        yield from self.members[i]
+from incentive_engine.domain import IntArray
 
 
 def draw_cells(policy: Policy, attributes: pa.Table) -> Cells:

@@ -1,14 +1,40 @@
-"""Bounds on sums and ratios of measures."""
+"""Bounds on sums and ratios of measures, over cells: users that every limit treats alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy.typing as npt
 
 from incentive_engine.domain import BoolArray
 
 Terms = tuple[tuple[str, float], ...]
 """Measures with their coefficients."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cells:
+    """A partition of the users, and which cells each limit counts.
+
+    Attributes
+    ----------
+    label
+        (n,) uint16 or uint32, the user's cell.
+    number
+        How many cells there are.
+    members
+        Per limit of the policy, the names that it makes and (number,) bool the cells of each.
+    """
+
+    label: npt.NDArray[Any]
+    number: int
+    members: tuple[tuple[tuple[str, BoolArray], ...], ...]
+
+    def of_limit(self, i: int) -> Iterator[tuple[str, BoolArray]]:
+        """Yield the limits that the policy's i-th limit makes, with their cells."""
+        yield from self.members[i]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

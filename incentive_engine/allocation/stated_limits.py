@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from incentive_engine.allocation.cells import Cells
-from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
+from incentive_engine.allocation.limits import Cells, LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.problem import BudgetPool
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.policy import Limit as LimitPolicy

@@ -40,20 +40,6 @@ def medians_of(attributes: pa.Table, factors: tuple[WeightFactor, ...]) -> Media
     )
 
 
-def power_of(x: float, factor: WeightFactor, median: float) -> float:
-    """Return (x / median)^power, clipped, of one known x; negative x counts 0."""
-    assert factor.power is not None
-    ratio = max(x, 0.0) / median
-    # an array of one, because numpy computes some powers of single numbers otherwise
-    power = (np.array([ratio]) ** factor.power).item() if ratio else _power_of_zero(factor.power)
-    low, high = factor.clip
-    return float(min(max(power, low), high))
-
-
-def _power_of_zero(power: float) -> float:
-    return 1.0 if power == 0 else 0.0 if power > 0 else np.inf
-
-
 def _listed(column: Column, factor: WeightFactor) -> FloatArray:
     listed = factor.model_dump()["values"]
     result = np.ones(len(column))

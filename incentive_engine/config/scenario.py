@@ -33,14 +33,8 @@ from incentive_engine.config.fields import (
     Share,
     path_beside,
 )
-from incentive_engine.config.schedule.campaign import Calendar, CampaignSeries, Traffic, Wave
+from incentive_engine.config.schedule.campaign import Calendar, CampaignSeries
 from incentive_engine.language import say
-
-__all__ = [
-    "Calendar", "CampaignSeries", "CampaignShift", "Replay", "Scenario", "Strategy", "Sweep",
-    "Traffic", "Wave",
-    "World",
-]  # fmt: skip
 
 Strategy = Literal[
     "nobody", "everyone", "first-come", "tier-rules", "propensity", "greedy",

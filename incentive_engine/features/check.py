@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import Fault, IncentiveError
 from incentive_engine.features.logs.log import LogCounts, LogReader, refuse_without_events

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
-from incentive_engine.config import Policy
 from incentive_engine.config.history import ANY, Declaration, History
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest

@@ -11,7 +11,7 @@ import numpy as np
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, BoolArray, Reason
 from incentive_engine.errors import Fault, InfeasibleError

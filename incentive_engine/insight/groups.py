@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
 from incentive_engine.domain import MICROS, FloatArray

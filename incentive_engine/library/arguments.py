@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.attributes import missing_attributes
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import ConfigError, DataError, Fault, IncentiveError

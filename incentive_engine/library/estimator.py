@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from incentive_engine.config import Policy, policy_from_mapping
+from incentive_engine.config.document.loading import policy_from_mapping
 from incentive_engine.config.offer import Offer
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import counted
 from incentive_engine.data.tables.any_frame import has_arrow_rows, has_no_rows_yet, pandas_frame
 from incentive_engine.data.trials.campaigns import RESERVED, TrialColumn

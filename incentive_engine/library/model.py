@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial

@@ -18,8 +18,8 @@ from incentive_engine.allocation.decisions.freezing import freeze_policy
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
-from incentive_engine.config import Policy
 from incentive_engine.config.amounts import parse_amount
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, Fault

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.config import Policy
-from incentive_engine.config import load_policy as load_document
+from incentive_engine.config.document.loading import load_policy as load_document
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import read_table
 from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.library.html import facts, number

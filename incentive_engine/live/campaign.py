@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
 from incentive_engine.allocation.decisions.user_rules import micros_of, rules_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.moments import in_zone

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
 from incentive_engine.data.columns.attributes import missing_attributes, misused_attributes, uses
 from incentive_engine.data.scores import scaled_costs
 from incentive_engine.domain import COST

@@ -19,13 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
 from incentive_engine.data.hashing import Words, hash_ids, state_of
 from incentive_engine.data.hashing_kernel import Bytes, hash_texts
 from incentive_engine.data.tables.arrow import coded, numbers, text_buffers, whole
 from incentive_engine.data.tables.files import atomic_directory
-from incentive_engine.domain import IntArray, Reason, score_column
+from incentive_engine.domain import AttributeKind, IntArray, Reason, score_column
 from incentive_engine.jit import compiled
 from incentive_engine.run.format import parts_of
 
@@ -82,7 +81,7 @@ class RunPopulation:
         self._offers = frozen.policy.offer_ids
         self.is_number = about["ids"] == "integer"
         self._labels: dict[str, list[str]] = about["labels"]
-        self._kinds: Mapping[str, Kind] = frozen.kinds
+        self._kinds: Mapping[str, AttributeKind] = frozen.kinds
         self._hashes = _mapped(folder, "hashes")
         self._rows = _mapped(folder, "rows")
         self._ends = _mapped(folder, "id_ends")

@@ -19,7 +19,7 @@ from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.campaign import Campaign as Times
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.sources import open_source

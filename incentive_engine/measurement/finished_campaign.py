@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from incentive_engine.allocation.plans.rule import plan_rule
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source, read_table

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.frame_rows import places
 from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources import read_table

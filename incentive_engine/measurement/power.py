@@ -13,7 +13,7 @@ import numpy as np
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST
 from incentive_engine.language import Code, Message, Text, language, say

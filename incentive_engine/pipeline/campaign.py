@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.fleet import SharedWork

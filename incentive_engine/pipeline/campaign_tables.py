@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.inputs import Sample
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache

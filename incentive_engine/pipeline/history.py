@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from incentive_engine.config import Policy
 from incentive_engine.config.history import EventLog, Moments
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.domain import USER_ID

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incentive_engine.config import Policy
-from incentive_engine.config.policy import Budget
+from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.language import Message
 from incentive_engine.run.format import RunFile
 from incentive_engine.uplift.diagnosis.verdicts import CheckVerdict, Diagnosis

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from incentive_engine.config import load_policy
 from incentive_engine.config.document.editing import flow_text
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.fields import Scalar
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario

@@ -8,10 +8,10 @@ from pathlib import PurePath
 from posixpath import normpath
 from typing import Any
 
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.document.tree import parse_tree
 from incentive_engine.config.overridable import apply_overrides
-from incentive_engine.config.policy import Budget
+from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.errors import ConfigError
 from incentive_engine.language import Text, say
 from incentive_engine.run.format import RunFile

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory, check_suffix
 from incentive_engine.fleet import SharedWork

@@ -14,7 +14,7 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import held_shares
 from incentive_engine.insight.budget.policy_options import BudgetOptions

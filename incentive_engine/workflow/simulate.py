@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial

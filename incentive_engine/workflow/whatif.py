@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of, read_scores
 from incentive_engine.domain import BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError

@@ -13,12 +13,11 @@ import pytest
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide
 from incentive_engine.allocation.decisions.freezing import freeze_policy
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.per_user import margins, propensities, reasons
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.holdout import draw_holdout, held_shares
 from incentive_engine.domain import Reason

@@ -10,7 +10,7 @@ from incentive_engine.allocation.budgets.smallest_budget import smallest_budgets
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.trials.exploring import draw_arms, explorers_of

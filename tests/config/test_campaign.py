@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError
 
 from .policies import write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT, changed, faults, write

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import Policy, load_policy, policy_from_mapping
 from incentive_engine.config.access.location import local
 from incentive_engine.config.conditions import Range
+from incentive_engine.config.document.loading import load_policy, policy_from_mapping
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT, changed, faults, load, write

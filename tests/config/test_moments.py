@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.errors import ConfigError
 

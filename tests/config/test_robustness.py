@@ -10,8 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incentive_engine.config import Policy, load_policy, policy_from_mapping
+from incentive_engine.config.document.loading import load_policy, policy_from_mapping
 from incentive_engine.config.document.tree import parse_tree
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError
 
 from .policies import CORRECT

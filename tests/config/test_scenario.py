@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.scenario import Scenario, load_scenario
 from incentive_engine.errors import ConfigError
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 
 POLICY = """
 version: 1

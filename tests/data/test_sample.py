@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config import Policy, policy_from_mapping
+from incentive_engine.config.document.loading import policy_from_mapping
 from incentive_engine.config.inputs import Sample
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import read_trial

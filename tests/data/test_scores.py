@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.frames import write_table

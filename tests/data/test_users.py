@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine import knobs
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.frames import write_table
 from incentive_engine.data.users import open_users

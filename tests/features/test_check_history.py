@@ -14,7 +14,7 @@ import pytest
 
 from features.examples import random_log
 from features.logs import write_policy, write_tables
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.errors import DataError
 from incentive_engine.features.check import HistoryCheck, check_history

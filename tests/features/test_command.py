@@ -13,7 +13,7 @@ import pytest
 
 from features.examples import MOMENT, random_log
 from features.logs import LOG, NOON, write_policy, write_tables
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.errors import ConfigError, DataError
 from incentive_engine.pipeline.campaign_tables import campaign_files, trial_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.run.finished import read_run
 from incentive_engine.workflow.studio.warm_plans import warm_plan

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.insight.planner.paired_gain import gain_difference
 from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.run.finished import FinishedRun, read_run

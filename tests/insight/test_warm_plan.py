@@ -8,8 +8,8 @@ import pytest
 
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.plan import solve
-from incentive_engine.config import Policy
 from incentive_engine.config.document.loading import policy_from_mapping
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.insight.planner.warm_plan import WarmPlan
 from service.runs import policy as spring

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.synthetic.sample import MARKETS, sample_campaign
 
 FOLDER = Path(__file__).parents[2] / "policies"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.scenario import CampaignShift, Scenario, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds

@@ -9,7 +9,8 @@ import pytest
 from scipy.special import logit
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.config.scenario import CampaignSeries, World
+from incentive_engine.config.scenario import World
+from incentive_engine.config.schedule.campaign import CampaignSeries
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import MarketDrift, draw_people

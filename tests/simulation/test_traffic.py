@@ -3,7 +3,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from incentive_engine.config.scenario import Calendar, Wave
+from incentive_engine.config.schedule.campaign import Calendar, Wave
 from incentive_engine.simulation.market.traffic import arrivals, times_of
 
 CALENDAR = Calendar.model_validate(

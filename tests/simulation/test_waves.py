@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from incentive_engine.config.scenario import Calendar
+from incentive_engine.config.schedule.campaign import Calendar
 from incentive_engine.domain import ChoiceArray
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals

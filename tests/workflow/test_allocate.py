@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.allocation.decisions.decision import decide
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
 
 ROOT = Path(__file__).parents[2]
 Incentive = Callable[..., subprocess.CompletedProcess[str]]

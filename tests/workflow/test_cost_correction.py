@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config import policy_from_mapping
+from incentive_engine.config.document.loading import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import COST, MICROS, OUTCOMES
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config import load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.insight.fairness import matched_difference
 from incentive_engine.insight.pages.disclosure import public_rules
 from incentive_engine.report.conditions import ColumnTest as Asked

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import incentive_engine as ie
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import read_trial
 from incentive_engine.errors import ConfigError, DataError

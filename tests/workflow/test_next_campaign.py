@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import incentive_engine as ie
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.trial import Trial, read_trial
 from incentive_engine.insight.budget.policy_options import BudgetOptions

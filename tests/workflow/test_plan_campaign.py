@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from incentive_engine.config import policy_from_mapping
+from incentive_engine.config.document.loading import policy_from_mapping
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options

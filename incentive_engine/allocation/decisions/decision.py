@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.decisions.user_attributes import User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
 from incentive_engine.allocation.decisions.user_rules import Cell, Pair, UserRules, rules_of
 from incentive_engine.domain import COST, Reason
 from incentive_engine.errors import DataError, Fault

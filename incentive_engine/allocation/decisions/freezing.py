@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.weights import medians_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import is_text, levels
 from incentive_engine.data.trials.exploring import explorers_of
 from incentive_engine.data.trials.holdout import HoldoutStratum, holdout_cutoffs
-from incentive_engine.domain import BoolArray
+from incentive_engine.domain import AttributeKind, BoolArray
 
 
 def freeze_policy(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> FrozenPolicy:
@@ -46,7 +46,7 @@ def freeze_policy(policy: Policy, scores: ScoreTable, holdout: BoolArray) -> Fro
     )
 
 
-def _kind_of(column: pa.Array) -> Kind:
+def _kind_of(column: pa.Array) -> AttributeKind:
     kind = column.type
     if is_text(kind):
         return "text"

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import ValidationError
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.domain import CONVERSION, COST, OFFER_MEASURES, SPEND
+from incentive_engine.domain import (
+    CONVERSION,
+    COST,
+    OFFER_MEASURES,
+    SPEND,
+    AttributeKind,
+    score_column,
+)
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-Kind = Literal["text", "integer", "truth", "number", "single", "time"]
-"""What an attribute's values are: texts, whole numbers, truth values, float64, float32, times."""
-
 
 Label = str | None
 """An attribute's value as text; None where it is missing."""
@@ -63,7 +67,7 @@ class FrozenPolicy:
 
     policy: Policy
     measures: tuple[str, ...]
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, AttributeKind]
     medians: tuple[float | None, ...]
     groups: tuple[tuple[str, ...] | None, ...]
     cutoffs: Mapping[tuple[Label, ...], int] = field(repr=False)
@@ -133,6 +137,49 @@ class FrozenPolicy:
         except (KeyError, TypeError, ValidationError) as error:
             what = say("it is broken: {name}", name=type(error).__name__)
             raise DataError(Fault(where, what, "the file of a run", "plan anew")) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One user to decide on.
+
+    Attributes
+    ----------
+    user_id
+        As in the score table.
+    attributes
+        Column to value, None where it is missing; those that the policy names.
+    measures
+        Measure to k floats in the policy's order of offers, NaN where a pair has none.
+    """
+
+    user_id: int | str
+    attributes: Mapping[str, Any]
+    measures: Mapping[str, Sequence[float]]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], frozen: FrozenPolicy) -> Self:
+        """Return the user of a row of a score table, column to value.
+
+        Raises
+        ------
+        DataError
+            When the row lacks columns.
+        """
+        offers = frozen.policy.offer_ids
+        pairs = {m: [score_column(m, offer) for offer in offers] for m in frozen.measures}
+        wanted = ["user_id", *frozen.kinds, *(name for names in pairs.values() for name in names)]
+        if missing := [name for name in wanted if name not in row]:
+            what = say("columns are missing: {missing}", missing=tuple(missing[:5]))
+            raise DataError(Fault("user", what, "a row of the score table"))
+        return cls(
+            user_id=row["user_id"],
+            attributes={name: row[name] for name in frozen.kinds},
+            measures={
+                m: [math.nan if row[name] is None else row[name] for name in names]
+                for m, names in pairs.items()
+            },
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,24 +1,20 @@
-"""One user to decide on: attributes of their columns' kinds, against conditions and factors.
+"""Attributes of one user, of their columns' kinds, against conditions and factors.
 
-Attributes read here as `data.conditions` and `weights` read columns of many, to the last bit.
+They read here as `data.conditions` and `weights` read columns of many, to the last bit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Kind
-from incentive_engine.allocation.weights import power_of
 from incentive_engine.config.conditions import Condition, Range, Where
 from incentive_engine.config.policy import WeightFactor
-from incentive_engine.domain import score_column
+from incentive_engine.domain import AttributeKind
 from incentive_engine.errors import DataError, Fault
-from incentive_engine.language import say
 
 Attributes = Mapping[str, Any]
 """Column to value, as one value of the column's kind; None where it is missing."""
@@ -30,50 +26,7 @@ Conditions = tuple[tuple[str, Matcher], ...]
 """Columns and what their values must meet, all of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """One user to decide on.
-
-    Attributes
-    ----------
-    user_id
-        As in the score table.
-    attributes
-        Column to value, None where it is missing; those that the policy names.
-    measures
-        Measure to k floats in the policy's order of offers, NaN where a pair has none.
-    """
-
-    user_id: int | str
-    attributes: Mapping[str, Any]
-    measures: Mapping[str, Sequence[float]]
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any], frozen: FrozenPolicy) -> Self:
-        """Return the user of a row of a score table, column to value.
-
-        Raises
-        ------
-        DataError
-            When the row lacks columns.
-        """
-        offers = frozen.policy.offer_ids
-        pairs = {m: [score_column(m, offer) for offer in offers] for m in frozen.measures}
-        wanted = ["user_id", *frozen.kinds, *(name for names in pairs.values() for name in names)]
-        if missing := [name for name in wanted if name not in row]:
-            what = say("columns are missing: {missing}", missing=tuple(missing[:5]))
-            raise DataError(Fault("user", what, "a row of the score table"))
-        return cls(
-            user_id=row["user_id"],
-            attributes={name: row[name] for name in frozen.kinds},
-            measures={
-                m: [math.nan if row[name] is None else row[name] for name in names]
-                for m, names in pairs.items()
-            },
-        )
-
-
-def attribute_value(name: str, kind: Kind, value: Any) -> Any:  # noqa: ANN401 - of any column
+def attribute_value(name: str, kind: AttributeKind, value: Any) -> Any:  # noqa: ANN401 - of any column
     """Return an attribute's value as a column of its kind has it."""
     if value is None or value != value:  # noqa: PLR0124 - NaN is missing
         return None
@@ -96,7 +49,7 @@ def _single(value: float) -> float:
         return float(np.float32(value)) + 0.0
 
 
-def conditions_of(where: Where, kinds: Mapping[str, Kind]) -> Conditions:
+def conditions_of(where: Where, kinds: Mapping[str, AttributeKind]) -> Conditions:
     """Return a policy's `where` as tests of one user's attributes."""
     return tuple((column, _matcher(test, kinds[column])) for column, test in where.items())
 
@@ -110,7 +63,7 @@ def meets_all(conditions: Conditions, attributes: Attributes) -> bool:
     return True
 
 
-def _matcher(condition: Condition, kind: Kind) -> Matcher:
+def _matcher(condition: Condition, kind: AttributeKind) -> Matcher:
     if isinstance(condition, Range):
         least = -math.inf if condition.at_least is None else _number(condition.at_least, kind)
         below = math.inf if condition.below is None else _number(condition.below, kind)
@@ -119,7 +72,7 @@ def _matcher(condition: Condition, kind: Kind) -> Matcher:
     return _comparable(condition, kind).__contains__
 
 
-def _comparable(values: Any, kind: Kind) -> frozenset[Any]:  # noqa: ANN401 - a policy's scalars
+def _comparable(values: Any, kind: AttributeKind) -> frozenset[Any]:  # noqa: ANN401 - a policy's scalars
     """Return those of a policy's values that a column of this kind can be equal to."""
     if kind == "text":
         return frozenset(value for value in values if isinstance(value, str))
@@ -128,17 +81,33 @@ def _comparable(values: Any, kind: Kind) -> frozenset[Any]:  # noqa: ANN401 - a 
     return frozenset(_number(value, kind) for value in values if not isinstance(value, str))
 
 
-def _number(value: float, kind: Kind) -> float:
+def _number(value: float, kind: AttributeKind) -> float:
     """Return a policy's number as it is compared with a column of this kind."""
     return _single(value) if kind == "single" else value
 
 
-def factor_of(factor: WeightFactor, median: float | None, kind: Kind) -> Callable[[Any], float]:
+def factor_of(
+    factor: WeightFactor, median: float | None, kind: AttributeKind
+) -> Callable[[Any], float]:
     """Return a function from an attribute's value to a factor of the user's weight."""
     if median is not None:
-        return lambda value: 1.0 if value is None else power_of(value, factor, median)
+        return lambda value: 1.0 if value is None else _power(value, factor, median)
     table: dict[Any, float] = {}
     for value, times in factor.model_dump()["values"].items():
         for same in _comparable((value,), kind):
             table[same] = times
     return lambda value: table.get(value, 1.0)
+
+
+def _power(x: float, factor: WeightFactor, median: float) -> float:
+    """Return (x / median)^power, clipped, of one known x; negative x counts 0."""
+    assert factor.power is not None
+    ratio = max(x, 0.0) / median
+    # an array of one, because numpy computes some powers of single numbers otherwise
+    power = (np.array([ratio]) ** factor.power).item() if ratio else _power_of_zero(factor.power)
+    low, high = factor.clip
+    return float(min(max(power, low), high))
+
+
+def _power_of_zero(power: float) -> float:
+    return 1.0 if power == 0 else 0.0 if power > 0 else np.inf

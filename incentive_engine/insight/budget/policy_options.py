@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import incentive_engine
-from incentive_engine.config import Policy, load_policy
+from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.overridable import Override, apply_overrides
-from incentive_engine.config.policy import Budget
+from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Text
 

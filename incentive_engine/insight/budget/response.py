@@ -23,7 +23,7 @@ from incentive_engine.allocation.budgets.sampled_curve import (
 from incentive_engine.allocation.params import PAGE
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.sources.source import Source
 from incentive_engine.data.step_cache import StepCache

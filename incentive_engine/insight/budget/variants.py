@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.amounts import parse_amounts
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.language import message_of

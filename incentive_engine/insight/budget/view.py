@@ -15,8 +15,7 @@ from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import SafetyPoint
-from incentive_engine.config import Policy
-from incentive_engine.config.policy import Objective
+from incentive_engine.config.policy import Objective, Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, SPEND, BoolArray
 from incentive_engine.insight.budget.chosen_pairs import measures_of, of_choice

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.typing import NaTType
 
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from incentive_engine.config import Policy
 from incentive_engine.config.conditions import Range, Where
 from incentive_engine.config.offer import Offer
-from incentive_engine.config.policy import Limit
+from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import ISSUED
 from incentive_engine.report.conditions import ColumnTest, PublicOffer, PublicRules
 

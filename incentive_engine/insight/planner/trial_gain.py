@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from incentive_engine.allocation.plans.plan import solve
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.errors import InfeasibleError
 from incentive_engine.insight.budget.policy_options import BudgetOptions

@@ -19,7 +19,7 @@ from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import CURVE, PAGE
 from incentive_engine.allocation.plans.allocation import Relaxed
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.errors import ConfigError, Fault

@@ -15,7 +15,7 @@ from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import Problem, Question
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND

@@ -12,7 +12,7 @@ from incentive_engine.allocation.budgets.limit_cost import gain_of_all
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.domain import CONVERSION, BoolArray
 from incentive_engine.insight.params import INSIGHT

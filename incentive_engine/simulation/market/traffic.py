@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from incentive_engine.config.scenario import Calendar, Traffic, Wave
+from incentive_engine.config.schedule.campaign import Calendar, Traffic, Wave
 from incentive_engine.domain import FloatArray, IntArray
 
 

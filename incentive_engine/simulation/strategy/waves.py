@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incentive_engine.config.scenario import Calendar, Wave
+from incentive_engine.config.schedule.campaign import Calendar, Wave
 from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 from incentive_engine.simulation.figures import Course, WaveFigures
 from incentive_engine.simulation.market.settlement import PotentialOutcomes

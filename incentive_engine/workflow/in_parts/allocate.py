@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from incentive_engine.allocation.decisions.frozen_policy import Prices
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scored_users, score_columns
 from incentive_engine.data.sources.source import Source
 from incentive_engine.domain import MICROS

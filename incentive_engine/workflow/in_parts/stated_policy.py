@@ -12,7 +12,7 @@ from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
 from incentive_engine.allocation.plans.score_rows import ScoreRows, StateRows, cut_rows
 from incentive_engine.allocation.plans.sharded_plan import ShardedPlan, solve_in_shards
 from incentive_engine.allocation.problem import Question
-from incentive_engine.config import Policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.sources.source import Source
 from incentive_engine.fleet import SharedWork

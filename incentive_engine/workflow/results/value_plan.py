@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from incentive_engine.config import Policy
 from incentive_engine.config.access.location import Location
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial, read_trial

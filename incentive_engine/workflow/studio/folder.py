@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from incentive_engine.config import Policy, load_policy
 from incentive_engine.config.access.regular import special_file
+from incentive_engine.config.document.loading import load_policy
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import DataError, Fault, IncentiveError
 from incentive_engine.language import say
 from incentive_engine.live.ledger.ledger import ledger_of

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from incentive_engine.config import Policy
 from incentive_engine.config.amounts import Bound
 from incentive_engine.config.document.places import Loc
-from incentive_engine.config.policy import Limit
+from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import ISSUED
 from incentive_engine.language import Text, say
 from incentive_engine.language import named as measure_named

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from incentive_engine.config import Policy
 from incentive_engine.config.document.draft import read_draft
+from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
 from incentive_engine.insight.planner.warm_plan import WarmPlan
 from incentive_engine.insight.value.gain import read_valuation
