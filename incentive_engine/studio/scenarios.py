@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from incentive_engine.errors import ConfigError, Fault
-from incentive_engine.insight.planner.warm_plan import PlanOutlook
+from incentive_engine.insight.planner.outlook import PlanOutlook
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import say
 

@@ -3,6 +3,11 @@
 Scores stay in memory, and each solve begins at the prices of the last one, so that a move of one
 limit takes a look or two at all users. The last users are split between offers here, as on a
 curve; the plan that is paid out has whole offers, and its own certificate.
+
+What a plan brings by the trial depends on every price: prices that are only near, from two sides,
+differ by some parts in a thousand, and the gain at them by some parts in a hundred. So for that
+figure the plan is made as it is when it is paid out (`TrialGains`), its costs corrected by what
+the trial says of its own users.
 """
 
 from __future__ import annotations
@@ -18,58 +23,82 @@ from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import CURVE, PAGE
 from incentive_engine.allocation.plans.allocation import Relaxed
+from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
-from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import measures_of
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.response import budget_response
 from incentive_engine.insight.pages.plan_content import aim_of, limit_row
-from incentive_engine.insight.planner.trial_gain import TrialGains
+from incentive_engine.insight.planner.outlook import PlanOutlook
+from incentive_engine.insight.stated_problem import by_the_trial, state_problem
 from incentive_engine.insight.value.cost_correction import CostCorrection
+from incentive_engine.insight.value.gain import gain_of_plan, trial_problem
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
-from incentive_engine.report.content import LimitRow, Proof
+from incentive_engine.report.content import Proof
 from incentive_engine.report.evidence import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlanOutlook:
-    """What a plan would bring, by the scores.
+class OwnGain:
+    """What a policy's plan brings, and by how much the trial corrects its costs."""
 
-    Attributes
+    gain: PlanGain
+    correction: CostCorrection
+
+
+class TrialGains:
+    """The gains of one campaign's plans by its trial.
+
+    Parameters
     ----------
-    users
-        All, the holdout included.
-    price
-        What one more unit of budget adds to the value.
-    conflict
-        Why there is no plan, and the cheapest way out; empty where there is one. Figures mean
-        nothing then.
-    seconds
-        That solving it took.
+    table
+        Scores with every column that the policies name, their costs as they are scored.
+    valued
+        Reads the trial that values plans.
+    quality
+        What is known of the model.
     """
 
-    policy: Policy
-    proof: Proof
-    conversions: float
-    spend: float | None
-    cost: float
-    face: float
-    treated: float
-    users: int
-    held: int
-    price: float
-    limits: tuple[LimitRow, ...]
-    conflict: tuple[Fault, ...] = ()
-    seconds: float = 0.0
+    def __init__(
+        self, table: ScoreTable, valued: Callable[[], ValuedTrial], quality: ModelQuality | None
+    ) -> None:
+        """Take the scores; the first question reads the trial."""
+        self._table, self._valued, self._quality = table, valued, quality
+        self._trial: ValuedTrial | None = None
+        self._last: tuple[Policy, OwnGain | None] | None = None
+        self._lock = threading.Lock()
 
-    @property
-    def feasible(self) -> bool:
-        """Whether there is a plan."""
-        return not self.conflict
+    def of(self, policy: Policy) -> OwnGain | None:
+        """Return what the plan of a policy brings; None where it has no plan in whole offers."""
+        with self._lock:  # who asks for the same plan waits for the first one's answer
+            if self._last is None or self._last[0] != policy:
+                try:
+                    self._last = (policy, self._own_gain(policy))
+                except InfeasibleError:
+                    self._last = (policy, None)
+            return self._last[1]
+
+    def _own_gain(self, policy: Policy) -> OwnGain:
+        if self._trial is None:
+            self._trial = self._valued()
+        options, quality = BudgetOptions(), self._quality
+        stated = state_problem(policy, self._table, options=options, quality=quality)
+        stated, plan = by_the_trial(stated, policy, self._trial, options=options, quality=quality)
+        trial = self._trial.with_costs(stated.correction.factor)
+        gain = gain_of_plan(
+            trial,
+            trial_problem(trial, stated.policy),
+            stated.policy,
+            plan or solve(stated.problem),
+            users=stated.decided,
+        )
+        return OwnGain(gain=gain, correction=stated.correction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
