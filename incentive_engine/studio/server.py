@@ -38,13 +38,9 @@ from incentive_engine.studio.door import (
     loopback_hosts,
 )
 from incentive_engine.studio.frame import asset, render
-from incentive_engine.studio.pages import (
-    campaign_page,
-    moves,
-    policy_page,
-    run_page,
-    task_page,
-)
+from incentive_engine.studio.pages import policy_page, run_page, task_page
+from incentive_engine.studio.pages.campaign_page import CampaignPages
+from incentive_engine.studio.pages.moves import Sliders
 from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.studio.visit import (
     Studio,
@@ -57,7 +53,10 @@ from incentive_engine.studio.visit import (
 )
 from incentive_engine.studio.worker import work
 from incentive_engine.web import Server, address_of, listening, refuse_open_door
+from incentive_engine.workflow.results.watch_campaign import RunningCampaigns
 from incentive_engine.workflow.studio.folder import Folder
+from incentive_engine.workflow.studio.run_view import Verifier
+from incentive_engine.workflow.studio.warm_plans import WarmPlans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,30 +119,33 @@ async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[],
 
 def application(studio: Studio) -> ASGIApp:
     """Return the studio as an ASGI application behind its door."""
+    plans = WarmPlans()
+    sliders = Sliders(plans)
+    campaigns = CampaignPages(RunningCampaigns())
     app = Starlette(
         routes=[
             Route("/", shown(run_page.home)),
             Route("/samples", done(run_page.samples, "plan"), methods=["POST"]),
             Route("/run", shown(run_page.run)),
             Route("/run/report", shown(run_page.report)),
-            Route("/run/checks", shown(run_page.checks)),
+            Route("/run/checks", shown(run_page.checks(Verifier()))),
             Route("/run/approve", done(run_page.approve, "approve"), methods=["POST"]),
             Route("/run/export", done(run_page.export, "plan"), methods=["POST"]),
-            Route("/compare", shown(run_page.compare)),
+            Route("/compare", shown(run_page.compare(plans.trial_of))),
             Route("/policy", shown(policy_page.policy)),
             Route("/policy/edit", done(policy_page.edit, "read"), methods=["POST"]),
             Route("/policy/save", done(policy_page.save, "plan"), methods=["POST"]),
             Route("/policy/save-as", done(policy_page.save_as, "plan"), methods=["POST"]),
             Route("/policy/merge", done(policy_page.merge, "read"), methods=["POST"]),
             Route("/policy/plan", done(policy_page.plan, "plan"), methods=["POST"]),
-            Route("/policy/prepare", done(moves.prepare, "plan"), methods=["POST"]),
-            Route("/policy/move", done(moves.move, "read"), methods=["POST"]),
-            Route("/policy/deeper", done(moves.deeper, "read"), methods=["POST"]),
-            Route("/policy/scenario", done(moves.keep_scenario, "plan"), methods=["POST"]),
-            Route("/policy/drop", done(moves.drop_scenario, "plan"), methods=["POST"]),
-            Route("/campaign", shown(campaign_page.campaign)),
-            Route("/campaign/state", shown(campaign_page.state)),
-            Route("/campaign/answer", done(campaign_page.answer, "approve"), methods=["POST"]),
+            Route("/policy/prepare", done(sliders.prepare, "plan"), methods=["POST"]),
+            Route("/policy/move", done(sliders.move, "read"), methods=["POST"]),
+            Route("/policy/deeper", done(sliders.deeper, "read"), methods=["POST"]),
+            Route("/policy/scenario", done(sliders.keep_scenario, "plan"), methods=["POST"]),
+            Route("/policy/drop", done(sliders.drop_scenario, "plan"), methods=["POST"]),
+            Route("/campaign", shown(campaigns.campaign)),
+            Route("/campaign/state", shown(campaigns.state)),
+            Route("/campaign/answer", done(campaigns.answer, "approve"), methods=["POST"]),
             Route("/tasks", shown(task_page.tasks)),
             Route("/tasks/state", shown(task_page.state)),
             Route("/tasks/events", task_page.events),

@@ -24,9 +24,6 @@ from incentive_engine.studio.frame import render
 from incentive_engine.studio.scenarios import Scenarios
 from incentive_engine.studio.tasks import TaskBook
 from incentive_engine.workflow.studio.folder import Folder
-from incentive_engine.workflow.studio.run_view import Verifier
-from incentive_engine.workflow.studio.running import RunningCampaigns
-from incentive_engine.workflow.studio.warm_plans import WarmPlans
 
 
 @dataclass(kw_only=True)
@@ -36,9 +33,6 @@ class Studio:
     folder: Folder
     door: Door
     tasks: TaskBook
-    verifier: Verifier = field(default_factory=Verifier)
-    plans: WarmPlans = field(default_factory=WarmPlans)
-    campaigns: RunningCampaigns = field(default_factory=RunningCampaigns)
     scenarios: Scenarios = field(default_factory=Scenarios)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

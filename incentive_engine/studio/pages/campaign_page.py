@@ -20,6 +20,7 @@ from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, 
 from incentive_engine.report.words import limit_title
 from incentive_engine.studio.door import unreadable
 from incentive_engine.studio.visit import Visit, back
+from incentive_engine.workflow.results.watch_campaign import RunningCampaigns
 from incentive_engine.workflow.studio.running import Running, hours_since
 
 
@@ -45,32 +46,58 @@ class PoolLine:
     share: float | None
 
 
-def campaign(visit: Visit) -> Response:
-    """Show a running campaign."""
-    return visit.page("campaign.html.j2", path=_name(visit), **_content(visit))
+class CampaignPages:
+    """The pages of running campaigns.
 
+    Parameters
+    ----------
+    followed
+        The campaigns that somebody follows.
+    """
 
-def state(visit: Visit) -> Response:
-    """Show where it stands now, as a part of its page."""
-    return HTMLResponse(visit.part("standing.html.j2", path=_name(visit), **_content(visit)))
+    def __init__(self, followed: RunningCampaigns) -> None:
+        """Take the campaigns."""
+        self._followed = followed
+
+    def campaign(self, visit: Visit) -> Response:
+        """Show a running campaign."""
+        return visit.page("campaign.html.j2", path=_name(visit), **self._content(visit))
+
+    def state(self, visit: Visit) -> Response:
+        """Show where it stands now, as a part of its page."""
+        return HTMLResponse(
+            visit.part("standing.html.j2", path=_name(visit), **self._content(visit))
+        )
+
+    def _content(self, visit: Visit) -> dict[str, object]:
+        run, t = visit.run(), visit.t
+        running = self._followed.look(run, _ledger(visit, run))
+        zone = ZoneInfo(running.zone)
+        return {
+            "running": running,
+            "pool": [pool_line(t, limit) for limit in _budget_first(running.pool)],
+            "pace": _pace(t, running),
+            "unit": t.unit(running.currency),
+            "now": t.moment(running.now.astimezone(zone)),
+            "at": lambda micros: t.moment(datetime.fromtimestamp(micros / MICROS, zone)),
+        }
+
+    def answer(self, visit: Visit) -> Response:
+        """Accept a finding's proposal, or decline it, under somebody's name."""
+        name, verb = visit.field("path"), visit.field("verb")
+        by = visit.person.name if visit.person.proven else " ".join(visit.field("by").split())
+        if not by:
+            raise ConfigError(Fault(visit.field("finding"), say("studio.who_answers")))
+        verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
+        if verb not in verbs:
+            raise ConfigError(unreadable())
+        run = visit.run(name)
+        self._followed.answer(run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by)
+        return back(visit.field("back") or "/")
 
 
 def _name(visit: Visit) -> str:
     return visit.studio.folder.name(visit.run())
-
-
-def _content(visit: Visit) -> dict[str, object]:
-    run, t = visit.run(), visit.t
-    running = visit.studio.campaigns.look(run, _ledger(visit, run))
-    zone = ZoneInfo(running.zone)
-    return {
-        "running": running,
-        "pool": [pool_line(t, limit) for limit in _budget_first(running.pool)],
-        "pace": _pace(t, running),
-        "unit": t.unit(running.currency),
-        "now": t.moment(running.now.astimezone(zone)),
-        "at": lambda micros: t.moment(datetime.fromtimestamp(micros / MICROS, zone)),
-    }
 
 
 def _ledger(visit: Visit, run_dir: Path) -> str:
@@ -126,19 +153,3 @@ def _pace(t: Language, running: Running) -> str | None:
         ),
     )  # fmt: skip
     return figure(t, chart)
-
-
-def answer(visit: Visit) -> Response:
-    """Accept a finding's proposal, or decline it, under somebody's name."""
-    name, verb = visit.field("path"), visit.field("verb")
-    by = visit.person.name if visit.person.proven else " ".join(visit.field("by").split())
-    if not by:
-        raise ConfigError(Fault(visit.field("finding"), say("studio.who_answers")))
-    verbs = {"accept": Verb.ACCEPTED, "decline": Verb.DECLINED}
-    if verb not in verbs:
-        raise ConfigError(unreadable())
-    run = visit.run(name)
-    visit.studio.campaigns.answer(
-        run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by
-    )
-    return back(visit.field("back") or "/")

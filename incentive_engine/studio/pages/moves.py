@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 from incentive_engine.config.document.draft import read_draft
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.insight.pages.plan_content import titles_of
-from incentive_engine.insight.planner.warm_plan import PlanOutlook, WarmPlan
+from incentive_engine.insight.planner.outlook import PlanOutlook
+from incentive_engine.insight.planner.warm_plan import WarmPlan
 from incentive_engine.language import Language, say
 from incentive_engine.report.evidence import Response as Budgets
 from incentive_engine.report.figures.charts import Axis, Chart, Series, figure
@@ -19,26 +20,97 @@ from incentive_engine.report.words import aim, limit_title
 from incentive_engine.studio.scenarios import SavedScenario
 from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit
+from incentive_engine.workflow.studio.warm_plans import WarmPlans
 
 
-def move(visit: Visit) -> Response:
-    """Return the figures of the plan under a text's settings, its changes applied first."""
-    draft = visit.draft()
-    content: dict[str, Any] = {
-        "seq": visit.form.get("seq"),
-        "text": draft.text,
-        "faults": visit.faults(draft),
-    }
-    if draft.policy is None:
-        return JSONResponse(content)
-    scores = visit.scores()
-    warm = visit.studio.plans.find(draft.policy, scores)
-    if warm is None:
-        if not visit.studio.plans.is_prepared(draft.policy, scores):
-            return JSONResponse(content | {"prepare": True})
-        warm = visit.studio.plans.open(draft.policy, scores)
-    outlook = warm.outlook(draft.policy)
-    return JSONResponse(content | _told(visit, outlook))
+class Sliders:
+    """The calls of one studio's sliders, and the plans that they move.
+
+    Parameters
+    ----------
+    plans
+        The campaigns that somebody moves limits of.
+    """
+
+    def __init__(self, plans: WarmPlans) -> None:
+        """Take the plans."""
+        self._plans = plans
+
+    def move(self, visit: Visit) -> Response:
+        """Return the figures of the plan under a text's settings, its changes applied first."""
+        draft = visit.draft()
+        content: dict[str, Any] = {
+            "seq": visit.form.get("seq"),
+            "text": draft.text,
+            "faults": visit.faults(draft),
+        }
+        if draft.policy is None:
+            return JSONResponse(content)
+        scores = visit.scores()
+        warm = self._plans.find(draft.policy, scores)
+        if warm is None:
+            if not self._plans.is_prepared(draft.policy, scores):
+                return JSONResponse(content | {"prepare": True})
+            warm = self._plans.open(draft.policy, scores)
+        outlook = warm.outlook(draft.policy)
+        return JSONResponse(content | _told(visit, outlook))
+
+    def prepare(self, visit: Visit) -> Response:
+        """Begin to train and score for a draft, as far as that has not been done before."""
+        name, folder = visit.field("path"), visit.studio.folder
+        draft = read_draft(visit.field("text"), folder.policy(name), require_data=True)
+        policy = draft.valid()
+
+        def noted() -> None:
+            self._plans.note_prepared(policy)
+
+        order = Order(
+            kind="prepare", file=draft.path, folder=folder.root, by=visit.person.name,
+            text=draft.text, lang=visit.t.code,
+        )  # fmt: skip
+        task = visit.studio.tasks.running(name)
+        if task is None or task.order.kind != "prepare":
+            task = visit.studio.tasks.start(order, about=name, then=noted)
+        return JSONResponse({"about": name, "task": task.id})
+
+    def deeper(self, visit: Visit) -> Response:
+        """Return what takes longer of the plan solved last: its gain by the trial, or more.
+
+        Nothing comes where there is no such plan any more: the hand has moved on.
+        """
+        draft, part = visit.draft(), visit.field("part")
+        if part not in {"gain", "rules", "curve"}:
+            raise ConfigError(
+                Fault(part, say("studio.unreadable"), remedy=say("studio.load_anew"))
+            )
+        warm = draft.policy and self._plans.find(draft.policy, visit.scores())
+        text = _deeper(visit, warm, part) if warm else ""
+        return JSONResponse({"html": text, "seq": visit.form.get("seq")})
+
+    def keep_scenario(self, visit: Visit) -> Response:
+        """Keep the settings of now under a name."""
+        # characters of a scenario's name
+        longest = 60
+        name = " ".join(visit.field("name").split())[:longest]
+        if not name:
+            raise ConfigError(Fault(say("studio.scenario"), say("studio.name_it")))
+        draft = visit.draft()
+        warm = self._warm(visit)
+        outlook = warm.outlook(draft.valid())
+        scenario = SavedScenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
+        visit.studio.scenarios.keep(visit.field("path"), scenario)
+        return _scenarios(visit)
+
+    def drop_scenario(self, visit: Visit) -> Response:
+        """Forget a scenario."""
+        visit.studio.scenarios.drop(visit.field("path"), visit.field("name"))
+        return _scenarios(visit)
+
+    def _warm(self, visit: Visit) -> WarmPlan:
+        warm = self._plans.find(visit.draft().valid(), visit.scores())
+        if warm is None:
+            raise ConfigError(Fault(visit.field("path"), say("studio.not_open")))
+        return warm
 
 
 def _told(visit: Visit, outlook: PlanOutlook) -> dict[str, Any]:
@@ -83,38 +155,6 @@ def lines_of(t: Language, outlook: PlanOutlook) -> list[LimitLine]:
     )
 
 
-def prepare(visit: Visit) -> Response:
-    """Begin to train and score for a draft, as far as that has not been done before."""
-    name, folder = visit.field("path"), visit.studio.folder
-    draft = read_draft(visit.field("text"), folder.policy(name), require_data=True)
-    policy = draft.valid()
-
-    def noted() -> None:
-        visit.studio.plans.note_prepared(policy)
-
-    order = Order(
-        kind="prepare", file=draft.path, folder=folder.root, by=visit.person.name, text=draft.text,
-        lang=visit.t.code,
-    )  # fmt: skip
-    task = visit.studio.tasks.running(name)
-    if task is None or task.order.kind != "prepare":
-        task = visit.studio.tasks.start(order, about=name, then=noted)
-    return JSONResponse({"about": name, "task": task.id})
-
-
-def deeper(visit: Visit) -> Response:
-    """Return what takes longer of the plan solved last: its gain by the trial, or another part.
-
-    Nothing comes where there is no such plan any more: the hand has moved on.
-    """
-    draft, part = visit.draft(), visit.field("part")
-    if part not in {"gain", "rules", "curve"}:
-        raise ConfigError(Fault(part, say("studio.unreadable"), remedy=say("studio.load_anew")))
-    warm = draft.policy and visit.studio.plans.find(draft.policy, visit.scores())
-    text = _deeper(visit, warm, part) if warm else ""
-    return JSONResponse({"html": text, "seq": visit.form.get("seq")})
-
-
 def _deeper(visit: Visit, warm: WarmPlan, part: str) -> str:
     outlook = warm.last
     if outlook is None:
@@ -126,13 +166,6 @@ def _deeper(visit: Visit, warm: WarmPlan, part: str) -> str:
         what = aim(visit.t, outlook.proof.aim)
         return visit.part("rules.html.j2", rules=_rules(visit, warm), aim=what, unit=unit)
     return visit.part("curve.html.j2", curve=_curve(visit, warm), unit=unit)
-
-
-def _warm(visit: Visit) -> WarmPlan:
-    warm = visit.studio.plans.find(visit.draft().valid(), visit.scores())
-    if warm is None:
-        raise ConfigError(Fault(visit.field("path"), say("studio.not_open")))
-    return warm
 
 
 def _rules(visit: Visit, warm: WarmPlan) -> list[tuple[str, float, float]]:
@@ -174,27 +207,6 @@ def budget_chart(t: Language, response: Budgets, outlook: PlanOutlook) -> Chart:
         ),
         mark=(*mine, t("studio.here")),
     )  # fmt: skip
-
-
-def keep_scenario(visit: Visit) -> Response:
-    """Keep the settings of now under a name."""
-    # characters of a scenario's name
-    longest = 60
-    name = " ".join(visit.field("name").split())[:longest]
-    if not name:
-        raise ConfigError(Fault(say("studio.scenario"), say("studio.name_it")))
-    draft = visit.draft()
-    warm = _warm(visit)
-    outlook = warm.outlook(draft.valid())
-    scenario = SavedScenario(name=name, text=draft.text, outlook=outlook, gain=warm.gain())
-    visit.studio.scenarios.keep(visit.field("path"), scenario)
-    return _scenarios(visit)
-
-
-def drop_scenario(visit: Visit) -> Response:
-    """Forget a scenario."""
-    visit.studio.scenarios.drop(visit.field("path"), visit.field("name"))
-    return _scenarios(visit)
 
 
 def _scenarios(visit: Visit) -> Response:

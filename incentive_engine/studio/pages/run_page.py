@@ -8,8 +8,10 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.insight.pages.plan_content import aim_of, titles_of
+from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.language import Language, say
 from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
@@ -22,7 +24,12 @@ from incentive_engine.studio.frame import interval, spoken_figure
 from incentive_engine.studio.tasks import Order
 from incentive_engine.studio.visit import Visit, back
 from incentive_engine.workflow.studio.policy_file import copy_samples
-from incentive_engine.workflow.studio.run_view import RunComparison, compare_runs, run_view
+from incentive_engine.workflow.studio.run_view import (
+    RunComparison,
+    Verifier,
+    compare_runs,
+    run_view,
+)
 
 
 def home(visit: Visit) -> Response:
@@ -89,11 +96,15 @@ def report(visit: Visit) -> Response:
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def checks(visit: Visit) -> Response:
-    """Show what `verify` finds, as a part of a page."""
-    verification = visit.studio.verifier.verify(visit.run())
-    lines = visit.inside(verification.to_text(visit.t.code)).splitlines()
-    return visit.page("checks.html.j2", verification=verification, lines=lines)
+def checks(verifier: Verifier) -> Callable[[Visit], Response]:
+    """Return the page of what `verify` finds, which is a part of another."""
+
+    def page(visit: Visit) -> Response:
+        verification = verifier.verify(visit.run())
+        lines = visit.inside(verification.to_text(visit.t.code)).splitlines()
+        return visit.page("checks.html.j2", verification=verification, lines=lines)
+
+    return page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,22 +119,32 @@ class Figure:
     """Intervals of the three; empty where there is none."""
 
 
-def compare(visit: Visit) -> Response:
-    """Show two runs side by side."""
-    names = visit.request.query_params.getlist("run")
-    if len(names) != 2:
-        raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
-    first, second = (visit.run(name) for name in names)
-    comparison = compare_runs(first, second, visit.studio.plans.trial_of)
-    return visit.page(
-        "compare.html.j2",
-        names=names,
-        found=comparison,
-        policies=_policies(visit, comparison),
-        figures=_figures(visit.t, comparison),
-        unit=visit.t.unit(comparison.after.policy.currency),
-        offer=Named(titles_of(comparison.after.policy), visit.t.code).offer,
-    )
+def compare(trial_of: Callable[[Policy], ValuedTrial | None]) -> Callable[[Visit], Response]:
+    """Return the page of two runs side by side.
+
+    Parameters
+    ----------
+    trial_of
+        The trial of a policy that is open; None where it is not.
+    """
+
+    def page(visit: Visit) -> Response:
+        names = visit.request.query_params.getlist("run")
+        if len(names) != 2:
+            raise ConfigError(Fault(say("studio.compare"), say("studio.pick_two")))
+        first, second = (visit.run(name) for name in names)
+        comparison = compare_runs(first, second, trial_of)
+        return visit.page(
+            "compare.html.j2",
+            names=names,
+            found=comparison,
+            policies=_policies(visit, comparison),
+            figures=_figures(visit.t, comparison),
+            unit=visit.t.unit(comparison.after.policy.currency),
+            offer=Named(titles_of(comparison.after.policy), visit.t.code).offer,
+        )
+
+    return page
 
 
 def _policies(visit: Visit, found: RunComparison) -> list[str]:

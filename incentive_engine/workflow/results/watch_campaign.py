@@ -1,8 +1,11 @@
-"""Watches a running campaign: findings, and the answers that a planner gives to them."""
+"""Watches running campaigns: findings, answers that a planner gives, and where they stand."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.data.row_checks import as_id
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.trials.outcomes import Outcomes, read_outcomes
+from incentive_engine.domain import MICROS
 from incentive_engine.live.campaign import LiveCampaign
 from incentive_engine.live.ledger.clock import wall_micros
 from incentive_engine.live.ledger.records import Action, Verb
@@ -27,6 +31,7 @@ from incentive_engine.live.watch.watching import Watch
 from incentive_engine.measurement.covariates import read_covariates
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.stats.sequential import Noticing
+from incentive_engine.workflow.studio.running import Pace, Running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,6 +133,91 @@ class RunningCampaign:
         did = read_outcomes(source, self._user_id, policy.offer_ids)
         did.refuse_before(_first_decided(observed, len(did.named)), where=source.where)
         return did
+
+
+class RunningCampaigns:
+    """The campaigns that somebody follows; each is verified once."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: OrderedDict[tuple[Path, float, str], RunningCampaign] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def look(self, run_dir: Path, ledger: str) -> Running:
+        """Return where a campaign stands; its ledger is only read.
+
+        Raises
+        ------
+        VerificationError
+            When the run does not verify.
+        DataError
+            When there is no ledger, or it belongs to another run.
+        """
+        running = self._opened(run_dir, ledger)
+        with self._lock:
+            return _standing(running, running.look())
+
+    def answer(self, run_dir: Path, ledger: str, key: str, verb: Verb, *, by: str) -> Action:
+        """Accept or decline a finding under somebody's name; servers obey within a second.
+
+        Raises
+        ------
+        DataError
+            When there is no such finding, or it was answered already.
+        """
+        running = self._opened(run_dir, ledger)
+        with self._lock:
+            return running.answer(key, verb, by=by)
+
+    def _opened(self, run_dir: Path, ledger: str) -> RunningCampaign:
+        key = (run_dir, (run_dir / "manifest.json").stat().st_mtime, ledger)
+        with self._lock:
+            if key not in self._open:
+                running = RunningCampaign(run_dir=run_dir, ledger=ledger)
+                running.campaign  # noqa: B018 - verifies, before anything is shown
+                self._open[key] = running
+                # campaigns that are followed at a time
+                while len(self._open) > 4:
+                    self._open.popitem(last=False)
+            return self._open[key]
+
+
+def _standing(running: RunningCampaign, seen: Seen) -> Running:
+    policy, observed = running.campaign.frozen.policy, seen.observed
+    expected = running.watch.expected
+    forecast, times = expected.forecast, policy.campaign
+    total = None
+    if times is not None:
+        total = times.share * len(running.campaign.population)
+    return Running(
+        name=running.campaign.run.name,
+        currency=policy.currency,
+        zone=expected.zone,
+        now=datetime.fromtimestamp(seen.now / MICROS, UTC),
+        came=int(observed.is_first.sum()),
+        decisions=len(observed.row),
+        share=None if forecast is None else forecast.share(seen.now),
+        expected=total,
+        pool=observed.pool,
+        pace=None if total is None else _pace(running, seen, total),
+        findings=seen.findings,
+        actions=observed.actions,
+    )
+
+
+def _pace(running: RunningCampaign, seen: Seen, total: float) -> Pace | None:
+    forecast = running.watch.expected.forecast
+    if forecast is None or seen.now <= forecast.start:
+        return None
+    # moments that the picture of the pace has
+    points = 48
+    at = np.linspace(forecast.start, min(seen.now, forecast.end), points).astype(np.int64)
+    came = np.sort(seen.observed.decided[seen.observed.is_first])
+    return Pace(
+        at=at,
+        came=np.searchsorted(came, at, side="right"),
+        planned=np.array([total * forecast.share(int(moment)) for moment in at]),
+    )
 
 
 def find_findings(
