@@ -240,7 +240,7 @@ async def _client_of(
     service = Service(
         campaign=campaign,
         writer=WriterProcess(place, campaign.terms, on_commit=metrics.commit, progress=progress),
-        watch=WatchedFindings(campaign, place),
+        watched=WatchedFindings(campaign, place).now,
         gate=Gate(keys=None, limits=Limits(rate=None)),
         hold=None if options.hold is None else round(options.hold * MICROS),
         metrics=metrics,

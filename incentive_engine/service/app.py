@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -46,7 +47,6 @@ from incentive_engine.service.api.replies import (
 from incentive_engine.service.gate import Gate, idempotency_key
 from incentive_engine.service.log import Log
 from incentive_engine.service.metrics import Metrics
-from incentive_engine.service.watched_findings import WatchedFindings
 
 if TYPE_CHECKING:
     from incentive_engine.live.repricing import Repricer
@@ -58,6 +58,8 @@ class Service:
 
     Attributes
     ----------
+    watched
+        What a planner should know, by how often the writer was started again, and each key asked.
     newcomers
         Describes users whom the run does not know; None without a model.
     hold
@@ -70,7 +72,7 @@ class Service:
 
     campaign: LiveCampaign
     writer: WriterProcess
-    watch: WatchedFindings
+    watched: Callable[[int, Mapping[str, int]], Awaitable[list[bodies.FindingBody]]]
     gate: Gate
     hold: int | None
     newcomers: Newcomers | None = None
@@ -297,8 +299,8 @@ class Service:
     async def findings(self, request: Request) -> Response:
         """Show what a planner should know."""
         self.gate.admit(request, "read")
-        watched = await self.watch.now(restarts=self.writer.restarts, requests=self.gate.asked)
-        return json_reply(bodies.FindingsBody(findings=watched))
+        findings = await self.watched(self.writer.restarts, self.gate.asked)
+        return json_reply(bodies.FindingsBody(findings=findings))
 
     async def health(self, request: Request) -> Response:
         """Say that the server runs."""

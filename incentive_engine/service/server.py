@@ -130,7 +130,7 @@ def _opened(
             on_commit=metrics.commit,
             progress=progress,
         ),
-        watch=WatchedFindings(campaign, place),
+        watched=WatchedFindings(campaign, place).now,
         gate=Gate(keys=keys, limits=Limits(rate=options.rate)),
         hold=hold,
         repricer=_repricer(campaign, place, hold),

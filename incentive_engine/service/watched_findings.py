@@ -38,7 +38,7 @@ class WatchedFindings:
         self._found: tuple[Finding, ...] = ()
         self._looked_at, self._fresh = -self.FRESH, self.FRESH
 
-    async def now(self, *, restarts: int, requests: Mapping[str, int]) -> list[FindingBody]:
+    async def now(self, restarts: int, requests: Mapping[str, int]) -> list[FindingBody]:
         """Return what is found, at most a few seconds old.
 
         Parameters
