@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from incentive_engine.config.access.location import Location
@@ -18,6 +19,7 @@ from incentive_engine.insight.pages.summary import RunSummary
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.language import Code
 from incentive_engine.parallel import side_threads
+from incentive_engine.pipeline.campaign import inputs_of
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.workflow.begin import begin
@@ -55,10 +57,17 @@ def allocate(
         When no plan meets all limits.
     """
     steps = Steps(progress, shared=shared)
-    origin, inputs, directory = begin(
-        policy_file, options, scores, out=out, author=author, accepted=accepted, steps=steps
+    origin, directory = begin(
+        policy_file,
+        options,
+        with_scores=scores is not None,
+        out=out,
+        author=author,
+        accepted=accepted,
     )
     policy = origin.policy
+    inputs = inputs_of(policy, scores, steps, accepted=accepted)
+    origin = replace(origin, inputs=inputs)
     with side_threads() as side:
         valued = inputs.valuation and side.submit(read_valuation, inputs.valuation, policy)
         with steps.step("read"):

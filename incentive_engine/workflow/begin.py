@@ -1,19 +1,15 @@
-"""What a plan is made from, and where it goes, as the command line names both."""
+"""What a plan is asked for with, and where it goes, as the command line names both."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-from incentive_engine.config.access.location import Location
 from incentive_engine.insight.budget.policy_options import (
     BudgetOptions,
     default_policy,
     read_policy,
 )
-from incentive_engine.pipeline.campaign import inputs_of
-from incentive_engine.pipeline.inputs import Inputs
-from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import default_run_directory, refuse_existing
 from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
 from incentive_engine.workflow.write_run import Origin
@@ -22,14 +18,18 @@ from incentive_engine.workflow.write_run import Origin
 def begin(
     policy_file: Path | None,
     options: BudgetOptions,
-    scores: Path | Location | None,
     *,
+    with_scores: bool,
     out: Path | None,
     author: str | None,
     accepted: Collection[str],
-    steps: Steps,
-) -> tuple[Origin, Inputs, Path]:
-    """Return what a plan is made from, its other files, and the new directory that it goes to.
+) -> tuple[Origin, Path]:
+    """Return what a plan is made from, yet without inputs, and the new directory that it goes to.
+
+    Parameters
+    ----------
+    with_scores
+        Whether the planner gives scores, so that the policy needs no data.
 
     Raises
     ------
@@ -38,13 +38,11 @@ def begin(
     """
     check_acceptable(accepted)
     file = policy_file or default_policy()
-    policy = read_policy(file, options, with_scores=scores is not None)
+    policy = read_policy(file, options, with_scores=with_scores)
     amount = policy.budget.amount if policy.budget else None
     directory = out or default_run_directory(Path("runs"), policy.name, amount)
     refuse_existing(directory)  # before the work, not after it
-    inputs = inputs_of(policy, scores, steps, accepted=accepted)
     origin = Origin(
-        policy=policy, policy_text=file.read_bytes(), file=file, options=options, inputs=inputs,
-        author=author,
-    )  # fmt: skip
-    return origin, inputs, directory
+        policy=policy, policy_text=file.read_bytes(), file=file, options=options, author=author
+    )
+    return origin, directory

@@ -33,6 +33,7 @@ from incentive_engine.insight.value.cost_correction import evaluated_cost
 from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.insight.value.plan_gain import PlanGain
 from incentive_engine.language import Code, Message, say
+from incentive_engine.pipeline.campaign import inputs_of
 from incentive_engine.pipeline.quality import read_quality
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.report.pages.page import render_report
@@ -72,10 +73,17 @@ def allocate_in_parts(
     """
     refuse(options)
     steps = Steps(progress, shared=shared)
-    origin, inputs, directory = begin(
-        policy_file, options, scores, out=out, author=author, accepted=accepted, steps=steps
+    origin, directory = begin(
+        policy_file,
+        options,
+        with_scores=scores is not None,
+        out=out,
+        author=author,
+        accepted=accepted,
     )
     policy = origin.policy
+    inputs = inputs_of(policy, scores, steps, accepted=accepted)
+    origin = replace(origin, inputs=inputs)
     refuse_csv(inputs.scores)
     learned = LearnedScores(
         valued=None if inputs.valuation is None else read_valuation(inputs.valuation, policy),
