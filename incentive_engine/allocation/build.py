@@ -19,7 +19,8 @@ from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.hashing import hash_ids
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import FloatColumn, whole
-from incentive_engine.data.tables.scratch import let_go, make_room, strides
+from incentive_engine.data.tables.mapped_pages import let_go
+from incentive_engine.data.tables.scratch import make_room, strides
 from incentive_engine.data.trials.exploring import arm_key, draw_arms, explorers_of
 from incentive_engine.domain import (
     CONVERSION,

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.limits import LinearLimit
-from incentive_engine.data.tables.scratch import let_go, strides
 from incentive_engine.domain import FACE, ISSUED, BoolArray, Columns, FloatArray
-from incentive_engine.errors import ConfigError, DataError, Fault, InfeasibleError
+from incentive_engine.errors import ConfigError, DataError, Fault
 from incentive_engine.language import say
 
 
@@ -269,42 +268,3 @@ def _check_names(problem: Problem) -> None:
                     for name in twice
                 )
             )
-
-
-def check_forced(problem: Problem, *, first: int = 0) -> None:
-    """Refuse users who must get an offer and may get none.
-
-    Parameters
-    ----------
-    first
-        How many users of a larger problem stand before these.
-
-    Raises
-    ------
-    InfeasibleError
-        When there are any; it names their rows.
-    """
-    if not problem.exactly_one:
-        return
-    free = np.empty(problem.n_users, dtype=bool)
-    for rows in strides(problem.n_users):
-        free[rows] = problem.value[:, rows].max(axis=0) == -np.inf
-        let_go()
-    if problem.holdout is not None:
-        free &= ~problem.holdout
-    if problem.explorers is not None:
-        free[problem.explorers.users] = False
-    if free.any():
-        some = ", ".join(str(row + 1 + first) for row in np.flatnonzero(free)[:3])
-        raise InfeasibleError(
-            Fault(
-                "assignment",
-                say(
-                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
-                    count=free.sum(),
-                    some=some,
-                ),
-                "an eligible offer for everyone",
-                "widen the eligibility, or use at_most_one",
-            )
-        )

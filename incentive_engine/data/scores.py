@@ -28,7 +28,7 @@ from incentive_engine.data.row_checks import RowChecks, as_id, missing_columns
 from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.any_frame import arrow_table, names_in
 from incentive_engine.data.tables.arrow import FloatColumn, as_arrow, is_number
-from incentive_engine.data.tables.scratch import let_go
+from incentive_engine.data.tables.mapped_pages import let_go
 from incentive_engine.data.trials.holdout import draw_holdout
 from incentive_engine.domain import (
     CONVERSION,

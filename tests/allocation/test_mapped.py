@@ -15,7 +15,7 @@ from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import read_scores
 from incentive_engine.data.sources import open_source
-from incentive_engine.data.tables import scratch
+from incentive_engine.data.tables import mapped_pages
 from incentive_engine.knobs import MemoryParams
 
 USERS = 3_000
@@ -57,7 +57,7 @@ def test_mapped_columns_give_the_same_plan(
         monkeypatch.setattr(knobs, "MEMORY", small)
         table = read_scores(open_source(tmp_path / "scores.parquet"), policy())
         problem = build_problem(policy(), table, np.zeros(USERS, dtype=np.bool_))
-        assert scratch.is_mapped() == (largest == 1_000)
+        assert mapped_pages.is_mapped() == (largest == 1_000)
         assert problem.columns.dtype == np.float32
         assert np.shares_memory(problem.columns, table.measures["cost"])
         plan = solve(problem)

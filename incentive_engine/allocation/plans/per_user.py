@@ -1,4 +1,4 @@
-"""What a plan says of each user: why, by what chance, and how far ahead the choice is."""
+"""What a plan says of each user: why, by what chance, how far ahead; and who can get none."""
 
 # ruff: noqa: PLR0917 - numba takes no keyword-only arguments
 
@@ -15,19 +15,18 @@ from incentive_engine.allocation.population.kernels.score_kernels import exact_s
 from incentive_engine.allocation.population.limit_maps import rows_of
 from incentive_engine.allocation.population.sweep import in_parts
 from incentive_engine.allocation.problem import Problem
-from incentive_engine.data.tables.scratch import let_go, strides
-from incentive_engine.domain import ChoiceArray, FloatArray, Reason
+from incentive_engine.data.tables.mapped_pages import let_go
+from incentive_engine.data.tables.scratch import strides
+from incentive_engine.domain import ChoiceArray, FloatArray, Floats, Reason
+from incentive_engine.errors import Fault, InfeasibleError
 from incentive_engine.jit import compiled
+from incentive_engine.language import say
 
 
 def reasons(problem: Problem, choice: ChoiceArray) -> npt.NDArray[np.int8]:
     """Return (n,) int8: why each user gets an offer or none, as a place in `domain.Reason`."""
-    eligible = np.zeros(problem.n_users, dtype=bool)
-    helped = np.zeros(problem.n_users, dtype=bool)
-    for rows in strides(problem.n_users):
-        best = problem.value[:, rows].max(axis=0)
-        eligible[rows], helped[rows] = best > -np.inf, best > 0
-        let_go()
+    best = _best(problem)
+    eligible, helped = best > -np.inf, best > 0
     code = {reason: np.int8(place) for place, reason in enumerate(Reason)}
     reason = np.where(helped, code[Reason.PRICED_OUT], code[Reason.NO_GAIN])
     reason[~eligible] = code[Reason.INELIGIBLE]
@@ -37,6 +36,51 @@ def reasons(problem: Problem, choice: ChoiceArray) -> npt.NDArray[np.int8]:
     if (explorers := problem.explorers) is not None:
         reason[explorers.users[explorers.choice < 0]] = code[Reason.EXPLORED]
     return reason
+
+
+def _best(problem: Problem) -> Floats:
+    """Return (n,) the value of each user's best offer, −inf where none is eligible."""
+    best = np.empty(problem.n_users, dtype=problem.value.dtype)
+    for rows in strides(problem.n_users):
+        best[rows] = problem.value[:, rows].max(axis=0)
+        let_go()
+    return best
+
+
+def check_forced(problem: Problem, *, first: int = 0) -> None:
+    """Refuse users who must get an offer and may get none.
+
+    Parameters
+    ----------
+    first
+        How many users of a larger problem stand before these.
+
+    Raises
+    ------
+    InfeasibleError
+        When there are any; it names their rows.
+    """
+    if not problem.exactly_one:
+        return
+    free = _best(problem) == -np.inf
+    if problem.holdout is not None:
+        free &= ~problem.holdout
+    if problem.explorers is not None:
+        free[problem.explorers.users] = False
+    if free.any():
+        some = ", ".join(str(row + 1 + first) for row in np.flatnonzero(free)[:3])
+        raise InfeasibleError(
+            Fault(
+                "assignment",
+                say(
+                    "exactly_one, but {count} users have no eligible offer (first rows: {some})",
+                    count=free.sum(),
+                    some=some,
+                ),
+                "an eligible offer for everyone",
+                "widen the eligibility, or use at_most_one",
+            )
+        )
 
 
 def propensities(problem: Problem, held: FloatArray) -> FloatArray:

@@ -19,6 +19,7 @@ from incentive_engine.allocation.params import PLAN, SolveParams
 from incentive_engine.allocation.plans.allocation import Allocation, Relaxed
 from incentive_engine.allocation.plans.at_risk import plan_at_risk
 from incentive_engine.allocation.plans.choosers import choices_at, offers_of
+from incentive_engine.allocation.plans.per_user import check_forced
 from incentive_engine.allocation.plans.solved import Solved, certify
 from incentive_engine.allocation.population.explorer_usage import (
     open_rows,
@@ -31,7 +32,7 @@ from incentive_engine.allocation.population.population import Population
 from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import cost_micros
 from incentive_engine.allocation.population.users import Users
-from incentive_engine.allocation.problem import Problem, Question, check_forced
+from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.domain import to_micros
 from incentive_engine.errors import Fault, InfeasibleError, SolverError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from incentive_engine.allocation.build import Members, state_users
-from incentive_engine.allocation.problem import Problem, check_forced
+from incentive_engine.allocation.plans.per_user import check_forced
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, read_score_rows
 from incentive_engine.data.sources.source import Source

@@ -23,7 +23,7 @@ from incentive_engine.allocation.population.units import (
     empty_totals,
     table_of,
 )
-from incentive_engine.data.tables.scratch import is_mapped, let_go
+from incentive_engine.data.tables.mapped_pages import is_mapped, let_go
 from incentive_engine.domain import ChoiceArray, Columns, FloatArray, IntArray
 from incentive_engine.fleet import usable_cores
 from incentive_engine.parallel import go_on

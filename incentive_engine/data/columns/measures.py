@@ -14,7 +14,8 @@ import pyarrow as pa
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import RowChecks
 from incentive_engine.data.tables.arrow import FloatColumn
-from incentive_engine.data.tables.scratch import let_go, make_room
+from incentive_engine.data.tables.mapped_pages import let_go
+from incentive_engine.data.tables.scratch import make_room
 from incentive_engine.domain import COST, MICROS, OFFER_MEASURES, SPEND, score_column
 from incentive_engine.errors import Fault
 from incentive_engine.language import say

@@ -1,9 +1,4 @@
-"""Room for large columns: in memory, or, where they would crowd it, in a mapped scratch file.
-
-Mapped columns are read and written like any others; the system brings in the pages that are
-touched and keeps the rest on the disk. Passes over the users go through them in parts and let go
-of the pages after each (`let_go`), so that what the process holds does not grow with the columns.
-"""
+"""Room for large columns: in memory, or, where they would crowd it, in a mapped scratch file."""
 
 from __future__ import annotations
 
@@ -11,7 +6,6 @@ import math
 import mmap
 import os
 import tempfile
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine import knobs
+from incentive_engine.data.tables import mapped_pages
 from incentive_engine.domain import ChoiceArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
-
-_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -54,7 +47,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         )
         remedy = say("free some space, or set {folder} to another directory", folder=variable)
         raise DataError(Fault(folder, what, remedy=remedy)) from error
-    _mapped.add(pages)
+    mapped_pages.MAPPED.add(pages)
     # the array keeps the mapping, and the mapping the file that has no name any more
     return np.frombuffer(pages, dtype=dtype).reshape(shape)
 
@@ -66,13 +59,6 @@ def _claim(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.truncate(descriptor, size)
-
-
-def let_go() -> None:
-    """Let the system take the pages of mapped columns back; what they hold is not lost."""
-    for pages in tuple(_mapped):
-        # of a shared mapping this drops the pages alone: the file keeps what was written
-        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def strides(n: int) -> Iterator[slice]:
@@ -100,10 +86,5 @@ def pick(matrix: npt.NDArray[Any], choice: ChoiceArray) -> npt.NDArray[Any]:
         mine = np.flatnonzero(choice[rows] >= 0)
         # stride by stride, so that mapped pages are let go before the next ones are read
         picked[rows][mine] = matrix[:, rows][choice[rows][mine], mine]
-        let_go()
+        mapped_pages.let_go()
     return picked
-
-
-def is_mapped() -> bool:
-    """Return whether there are columns in scratch files."""
-    return bool(_mapped)

@@ -13,7 +13,7 @@ from incentive_engine.allocation.plans.rule import rehearse
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
-from incentive_engine.data.tables.scratch import let_go
+from incentive_engine.data.tables.mapped_pages import let_go
 from incentive_engine.domain import (
     CONVERSION,
     COST,
