@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from incentive_engine import knobs
+from incentive_engine.config.offer import Offer
 from incentive_engine.config.policy import Eligibility, Policy
 from incentive_engine.data.columns.features import learnable
 from incentive_engine.data.trials.trial import Trial
@@ -18,7 +20,6 @@ from incentive_engine.language import say
 from incentive_engine.parallel import blas_on_one_thread, side_by_side, together
 from incentive_engine.uplift.boosting.features import Encoder, learn_encoder
 from incentive_engine.uplift.crossfit import draw_folds
-from incentive_engine.uplift.effects.averages.ladder import ladders
 from incentive_engine.uplift.effects.basis import Basis, learn_basis
 from incentive_engine.uplift.estimates import Estimates, OutOfFold
 from incentive_engine.uplift.nuisance.outcome_models import OutcomeModels, learn_outcomes
@@ -125,6 +126,19 @@ def fit(trial: Trial, policy: Policy, *, seed: int, params: FitParams = FIT) -> 
             constant=models.converting.effects.constant_outside(rows.folds),
             fold=rows.folds.label,
         ),
+    )
+
+
+def ladders(offers: Sequence[Offer]) -> tuple[tuple[int, ...], ...]:
+    """Return the positions of the offers of each ladder, by face value, shallow first."""
+    named: dict[str, list[int]] = {}
+    for position, offer in enumerate(offers):
+        if offer.ladder is not None:
+            named.setdefault(offer.ladder, []).append(position)
+    return tuple(
+        tuple(sorted(rungs, key=lambda position: (offers[position].face_value, position)))
+        for rungs in named.values()
+        if len(rungs) > 1
     )
 
 

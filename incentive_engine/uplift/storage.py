@@ -37,8 +37,7 @@ from incentive_engine.uplift.model_files import (
 )
 from incentive_engine.uplift.nuisance.cost import CostModel
 from incentive_engine.uplift.nuisance.event_probability import EventProbability
-from incentive_engine.uplift.nuisance.outcome_models import OutcomeModels
-from incentive_engine.uplift.nuisance.spend import SpendModel
+from incentive_engine.uplift.nuisance.outcome_models import OutcomeModels, SpendModel
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.support import Support
 

@@ -7,7 +7,8 @@ from hypothesis.extra.numpy import arrays
 
 from incentive_engine.config.offer import Offer
 from incentive_engine.domain import FloatArray
-from incentive_engine.uplift.effects.averages.ladder import ladders, repair
+from incentive_engine.uplift.effects.averages.ladder import repair
+from incentive_engine.uplift.model import ladders
 
 effects = arrays(np.float64, (3, 4), elements=st.floats(-1, 1))
 weights = arrays(np.float64, 4, elements=st.floats(0.1, 10))

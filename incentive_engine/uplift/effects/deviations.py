@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, IntArray
-from incentive_engine.parallel import together
+from incentive_engine.parallel import side_by_side, together
+from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, predict, train
 from incentive_engine.uplift.effects.averages.average_effects import Averages
 from incentive_engine.uplift.effects.effects import Deviations, taken
 from incentive_engine.uplift.effects.interactions.covariance import Covariances
@@ -20,13 +22,11 @@ from incentive_engine.uplift.effects.interactions.ridge import (
     normal_equations,
     solve,
 )
-from incentive_engine.uplift.effects.trees import (
-    ArmTrees,
-    ContrastTrees,
-    fit_arm_trees,
-    fit_contrast_trees,
-)
+from incentive_engine.uplift.effects.trees import ArmTrees, ContrastTrees
 from incentive_engine.uplift.rows import TrialRows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,7 +126,7 @@ def _fit_trees(
 ) -> tuple[ContrastTrees, ArmTrees]:
     """Learn the trees on contrasts, along some directions over the offers, and in each arm."""
     average = (surprises.contrast * averages.outside[rows.folds.label]).sum(axis=1)
-    contrast_trees = fit_contrast_trees(
+    contrast_trees = _fit_contrast_trees(
         rows,
         unexplained=surprises.residual - average,
         weight=surprises.precision,
@@ -134,7 +134,7 @@ def _fit_trees(
         share=float(surprises.event.mean()),
         seed=seed,
     )
-    arm_trees = fit_arm_trees(
+    arm_trees = _fit_arm_trees(
         rows,
         event=surprises.event,
         log_odds=surprises.log_odds,
@@ -142,6 +142,140 @@ def _fit_trees(
         seed=seed,
     )
     return contrast_trees, arm_trees
+
+
+def _fit_contrast_trees(
+    rows: TrialRows,
+    *,
+    unexplained: FloatArray,
+    weight: FloatArray,
+    directions: FloatArray,
+    share: float,
+    seed: int,
+) -> ContrastTrees:
+    """Learn one function per direction and fold, each on what those before leave.
+
+    Parameters
+    ----------
+    unexplained
+        (n,) outcome less its expectation and the average effects.
+    weight
+        (n,) precision.
+    directions
+        (d, k) principal directions, scaled to one standard deviation.
+    share
+        Of the rows that converted.
+
+    Notes
+    -----
+    A function has a prior variance of about 1: with step size ``rate`` a weak tree reaches
+    ``rate · trees · G / (H + l2)`` in all, so that an l2 of ``rate · trees`` makes it the
+    posterior mean ``G / (H + 1)`` to first order.
+    """
+    downsampled, params = rows.downsampled, rows.params
+    contrast = rows.lottery.contrast[downsampled.row]
+    mass = weight[downsampled.row] * downsampled.stands_for
+    wanted = params.events_per_contrast_leaf / max(share, 1e-6)
+    recipe = Recipe(
+        objective="regression",
+        trees=params.contrast_trees,
+        leaves=params.effect_leaves,
+        rate=params.contrast_rate,
+        rows_per_leaf=int(np.clip(wanted, 20, max(len(downsampled.row) // 12, 20))),
+        l2=params.contrast_rate * params.contrast_trees,
+        from_average=False,
+    )
+
+    def fit_fold(fold: int) -> list[lgb.Booster]:
+        seen = downsampled.outside(fold)
+        data, left = downsampled.binned.subset(seen), unexplained[downsampled.row[seen]]
+        fitted: list[lgb.Booster] = []
+        for direction in directions:
+            pull = contrast[seen] @ direction
+            # a contrast below this share of the largest says nothing, and its pseudo-outcome
+            # explodes
+            faintest = 1e-3 * np.abs(pull).max()
+            pull = np.where(np.abs(pull) < faintest, faintest, pull)
+            model = train(
+                data,
+                label=left / pull,
+                weight=mass[seen] * pull**2,
+                recipe=rows.recipe(recipe),
+                seed=seed + fold,
+            )
+            fitted.append(model)
+            # what this direction explains is taken off before the next one is learned
+            if len(fitted) < len(directions):
+                left = left - pull * predict(model, rows.matrix, rows=downsampled.row[seen])[:, 0]
+        return fitted
+
+    functions = zip(*side_by_side(fit_fold, rows.folds.count), strict=True)
+    return ContrastTrees(functions=tuple(map(CrossFitted, functions)), directions=directions)
+
+
+def _fit_arm_trees(
+    rows: TrialRows,
+    *,
+    event: FloatArray,
+    log_odds: FloatArray,
+    directions: FloatArray,
+    seed: int,
+) -> ArmTrees:
+    """Learn what each arm adds to the pooled log-odds (n,) of an event (n,), 0 or 1."""
+    downsampled, params = rows.downsampled, rows.params
+    label, start, arm = (
+        event[downsampled.row],
+        log_odds[downsampled.row],
+        rows.lottery.arm[downsampled.row],
+    )
+    mass = rows.lottery.weight[downsampled.row] * downsampled.stands_for
+    wanted = params.events_per_arm_leaf / max(float(label.mean()), 1e-6)
+    arms, folds = rows.lottery.share.shape[1], rows.folds.count
+
+    def fit_model(at: int) -> lgb.Booster:
+        # one list of models for all arms and folds keeps both threads busy to the end
+        fold, mine = at % folds, at // folds
+        seen = np.flatnonzero((downsampled.fold != fold) & (arm == mine) & (mass > 0))
+        recipe = Recipe(
+            objective="binary",
+            trees=params.arm_trees,
+            leaves=params.effect_leaves,
+            rate=params.arm_rate,
+            rows_per_leaf=int(np.clip(wanted, 20, max(len(seen) // 12, 20))),
+            # λ of the trees in each arm
+            l2=5.0,
+            from_average=False,
+        )
+        return train(
+            downsampled.binned.subset(seen),
+            label=label[seen],
+            weight=mass[seen],
+            recipe=rows.recipe(recipe),
+            seed=seed + fold,
+            start=start[seen],
+        )
+
+    models = side_by_side(fit_model, arms * folds)
+    fitted = [CrossFitted(tuple(models[a * folds : (a + 1) * folds])) for a in range(arms)]
+    shares = np.bincount(rows.lottery.arm, minlength=arms) / len(rows.lottery.arm)
+    return ArmTrees(arms=tuple(fitted), pooling=_pooling(directions, shares))
+
+
+def _pooling(directions: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return how far the effects of all offers tell each one's, (k, k).
+
+    Notes
+    -----
+    With effects of covariance B and errors of covariance N the posterior mean of a row's effects
+    e is ``e (B + N)⁻¹ B``. Errors are those of differences of arm means, whose size is taken to
+    be that of the effects; how large all are is left to the stacking.
+    """
+    between = directions.T @ directions
+    noise = np.diag(1 / shares[1:]) + 1 / shares[0]
+    noise *= np.trace(between) / np.trace(noise)
+    if len(between) == 1:
+        return np.ones((1, 1))
+    return np.asarray(np.linalg.solve(between + noise, between))
 
 
 def _functions(

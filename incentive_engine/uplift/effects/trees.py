@@ -1,4 +1,4 @@
-"""Effect learners of LightGBM trees: on contrasts of arms, and on the arms' own outcomes.
+"""Effects by LightGBM trees: on contrasts of arms, and on the arms' own outcomes.
 
 Both see features together, which no sum of functions of single features can say. The first (an
 R-learner) goes straight for differences between arms, along the principal directions in which
@@ -17,19 +17,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from incentive_engine.domain import FloatArray, Matrix
-from incentive_engine.parallel import side_by_side
-from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, expit, predict, train
+from incentive_engine.uplift.boosting.boosting import CrossFitted, expit
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.row_products import row_products
-from incentive_engine.uplift.rows import TrialRows
-
-if TYPE_CHECKING:
-    import lightgbm as lgb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,75 +65,6 @@ class ContrastTrees:
         return cls(functions=tuple(functions), directions=directions)
 
 
-def fit_contrast_trees(
-    rows: TrialRows,
-    *,
-    unexplained: FloatArray,
-    weight: FloatArray,
-    directions: FloatArray,
-    share: float,
-    seed: int,
-) -> ContrastTrees:
-    """Learn one function per direction and fold, each on what those before leave.
-
-    Parameters
-    ----------
-    unexplained
-        (n,) outcome less its expectation and the average effects.
-    weight
-        (n,) precision.
-    directions
-        (d, k) principal directions, scaled to one standard deviation.
-    share
-        Of the rows that converted.
-
-    Notes
-    -----
-    A function has a prior variance of about 1: with step size ``rate`` a weak tree reaches
-    ``rate · trees · G / (H + l2)`` in all, so that an l2 of ``rate · trees`` makes it the
-    posterior mean ``G / (H + 1)`` to first order.
-    """
-    downsampled, params = rows.downsampled, rows.params
-    contrast = rows.lottery.contrast[downsampled.row]
-    mass = weight[downsampled.row] * downsampled.stands_for
-    wanted = params.events_per_contrast_leaf / max(share, 1e-6)
-    recipe = Recipe(
-        objective="regression",
-        trees=params.contrast_trees,
-        leaves=params.effect_leaves,
-        rate=params.contrast_rate,
-        rows_per_leaf=int(np.clip(wanted, 20, max(len(downsampled.row) // 12, 20))),
-        l2=params.contrast_rate * params.contrast_trees,
-        from_average=False,
-    )
-
-    def fit_fold(fold: int) -> list[lgb.Booster]:
-        seen = downsampled.outside(fold)
-        data, left = downsampled.binned.subset(seen), unexplained[downsampled.row[seen]]
-        fitted: list[lgb.Booster] = []
-        for direction in directions:
-            pull = contrast[seen] @ direction
-            # a contrast below this share of the largest says nothing, and its pseudo-outcome
-            # explodes
-            faintest = 1e-3 * np.abs(pull).max()
-            pull = np.where(np.abs(pull) < faintest, faintest, pull)
-            model = train(
-                data,
-                label=left / pull,
-                weight=mass[seen] * pull**2,
-                recipe=rows.recipe(recipe),
-                seed=seed + fold,
-            )
-            fitted.append(model)
-            # what this direction explains is taken off before the next one is learned
-            if len(fitted) < len(directions):
-                left = left - pull * predict(model, rows.matrix, rows=downsampled.row[seen])[:, 0]
-        return fitted
-
-    functions = zip(*side_by_side(fit_fold, rows.folds.count), strict=True)
-    return ContrastTrees(functions=tuple(map(CrossFitted, functions)), directions=directions)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmTrees:
     """Deviations of effects as differences between the arms' own outcome models.
@@ -176,68 +101,3 @@ class ArmTrees:
             for at in range(len(pooling) + 1)
         )
         return cls(arms=tuple(arms), pooling=pooling)
-
-
-def fit_arm_trees(
-    rows: TrialRows,
-    *,
-    event: FloatArray,
-    log_odds: FloatArray,
-    directions: FloatArray,
-    seed: int,
-) -> ArmTrees:
-    """Learn what each arm adds to the pooled log-odds (n,) of an event (n,), 0 or 1."""
-    downsampled, params = rows.downsampled, rows.params
-    label, start, arm = (
-        event[downsampled.row],
-        log_odds[downsampled.row],
-        rows.lottery.arm[downsampled.row],
-    )
-    mass = rows.lottery.weight[downsampled.row] * downsampled.stands_for
-    wanted = params.events_per_arm_leaf / max(float(label.mean()), 1e-6)
-    arms, folds = rows.lottery.share.shape[1], rows.folds.count
-
-    def fit_model(at: int) -> lgb.Booster:
-        # one list of models for all arms and folds keeps both threads busy to the end
-        fold, mine = at % folds, at // folds
-        seen = np.flatnonzero((downsampled.fold != fold) & (arm == mine) & (mass > 0))
-        recipe = Recipe(
-            objective="binary",
-            trees=params.arm_trees,
-            leaves=params.effect_leaves,
-            rate=params.arm_rate,
-            rows_per_leaf=int(np.clip(wanted, 20, max(len(seen) // 12, 20))),
-            # λ of the trees in each arm
-            l2=5.0,
-            from_average=False,
-        )
-        return train(
-            downsampled.binned.subset(seen),
-            label=label[seen],
-            weight=mass[seen],
-            recipe=rows.recipe(recipe),
-            seed=seed + fold,
-            start=start[seen],
-        )
-
-    models = side_by_side(fit_model, arms * folds)
-    fitted = [CrossFitted(tuple(models[a * folds : (a + 1) * folds])) for a in range(arms)]
-    shares = np.bincount(rows.lottery.arm, minlength=arms) / len(rows.lottery.arm)
-    return ArmTrees(arms=tuple(fitted), pooling=_pooling(directions, shares))
-
-
-def _pooling(directions: FloatArray, shares: FloatArray) -> FloatArray:
-    """Return how far the effects of all offers tell each one's, (k, k).
-
-    Notes
-    -----
-    With effects of covariance B and errors of covariance N the posterior mean of a row's effects
-    e is ``e (B + N)⁻¹ B``. Errors are those of differences of arm means, whose size is taken to
-    be that of the effects; how large all are is left to the stacking.
-    """
-    between = directions.T @ directions
-    noise = np.diag(1 / shares[1:]) + 1 / shares[0]
-    noise *= np.trace(between) / np.trace(noise)
-    if len(between) == 1:
-        return np.ones((1, 1))
-    return np.asarray(np.linalg.solve(between + noise, between))

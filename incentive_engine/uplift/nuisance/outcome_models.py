@@ -9,6 +9,8 @@ import numpy as np
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.parallel import together
+from incentive_engine.uplift.boosting.boosting import CrossFitted
+from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import (
@@ -16,8 +18,47 @@ from incentive_engine.uplift.nuisance.event_probability import (
     Likelihoods,
     fit_chances,
 )
-from incentive_engine.uplift.nuisance.spend import SpendModel, SpendOutOfSample, fit_spend
+from incentive_engine.uplift.nuisance.spend import factors, fit_value
 from incentive_engine.uplift.rows import TrialRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpendModel:
+    """Spend per arm: chance of buying × value of a purchase × factor of the arm.
+
+    Attributes
+    ----------
+    buying
+        Chance of spending anything; None where buyers are the converters.
+    value
+        Spend of a buyer, currency units, cross-fitted.
+    factor : (1 + k,) float64
+        What each arm multiplies it by, control included.
+    """
+
+    buying: EventProbability | None
+    value: CrossFitted
+    factor: FloatArray
+
+    def amount(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
+        """Return what a buyer spends under each arm, (n, 1 + k), currency units."""
+        return self.value.predict(matrix, folds=folds)[:, None] * self.factor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpendOutOfSample:
+    """What a spend model says of n rows that it has not seen.
+
+    Attributes
+    ----------
+    buying
+        Of spending anything; None where buyers are the converters.
+    amount : (n, 1 + k) float64
+        Spend of a buyer under each arm, currency units.
+    """
+
+    buying: Likelihoods | None
+    amount: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,7 +160,7 @@ def learn_outcomes(
     """
 
     def fit_amounts() -> tuple[tuple[SpendModel, SpendOutOfSample], CostModel]:
-        spending = fit_spend(
+        spending = _fit_spend(
             rows, conversion=trial.conversion, spend=trial.spend, rungs=rungs, seed=seed
         )
         return spending, fit_cost(rows, cost=trial.cost, seed=seed)
@@ -136,3 +177,28 @@ def learn_outcomes(
     )
     models = OutcomeModels(converting=converting, spending=spending, costing=costing)
     return models, ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
+
+
+def _fit_spend(
+    rows: TrialRows,
+    *,
+    conversion: FloatArray,
+    spend: FloatArray,
+    rungs: tuple[tuple[int, ...], ...],
+    seed: int,
+) -> tuple[SpendModel, SpendOutOfSample]:
+    """Learn spend per arm from (n,) conversions and spends, and say it of these rows."""
+    buys = spend != 0
+    disagree = float((buys != (conversion > 0)).sum())
+    # share of buyers up to which spending and converting may disagree and still be one event
+    same = disagree <= 0.005 * float(buys.sum())
+    buying, likelihoods = None, None
+    if not same:
+        buying, likelihoods = fit_chances(
+            rows, event=buys.astype(np.float64), rungs=rungs, seed=seed
+        )
+    value = fit_value(rows, spend, buys, seed=seed)
+    worth = value.predict(rows.matrix, folds=rows.folds)
+    factor = factors(rows, spend, buys, worth)
+    model = SpendModel(buying=buying, value=value, factor=factor)
+    return model, SpendOutOfSample(buying=likelihoods, amount=worth[:, None] * factor)

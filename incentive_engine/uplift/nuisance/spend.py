@@ -1,4 +1,4 @@
-"""Incremental spend: who buys because of the offer, times what such a buyer spends.
+"""What buyers spend: the half of incremental spend beside who buys because of an offer.
 
 Spend is zero for most and heavy-tailed for the rest, so its own differences between arms drown
 in noise. The probability of buying has no tail; what a buyer spends is learned from all buyers
@@ -7,91 +7,21 @@ of all arms, and each arm may multiply it by a factor that is believed as far as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from incentive_engine.domain import FloatArray, Matrix
+from incentive_engine.domain import BoolArray, FloatArray
 from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, train
-from incentive_engine.uplift.crossfit import Folds
-from incentive_engine.uplift.nuisance.event_probability import (
-    EventProbability,
-    Likelihoods,
-    fit_chances,
-)
 from incentive_engine.uplift.rows import TrialRows
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SpendModel:
-    """Spend per arm: chance of buying × value of a purchase × factor of the arm.
-
-    Attributes
-    ----------
-    buying
-        Chance of spending anything; None where buyers are the converters.
-    value
-        Spend of a buyer, currency units, cross-fitted.
-    factor : (1 + k,) float64
-        What each arm multiplies it by, control included.
-    """
-
-    buying: EventProbability | None
-    value: CrossFitted
-    factor: FloatArray
-
-    def amount(self, matrix: Matrix, *, folds: Folds | None) -> FloatArray:
-        """Return what a buyer spends under each arm, (n, 1 + k), currency units."""
-        return self.value.predict(matrix, folds=folds)[:, None] * self.factor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SpendOutOfSample:
-    """What a spend model says of n rows that it has not seen.
-
-    Attributes
-    ----------
-    buying
-        Of spending anything; None where buyers are the converters.
-    amount : (n, 1 + k) float64
-        Spend of a buyer under each arm, currency units.
-    """
-
-    buying: Likelihoods | None
-    amount: FloatArray
-
-
-def fit_spend(
-    rows: TrialRows,
-    *,
-    conversion: FloatArray,
-    spend: FloatArray,
-    rungs: tuple[tuple[int, ...], ...],
-    seed: int,
-) -> tuple[SpendModel, SpendOutOfSample]:
-    """Learn spend per arm from (n,) conversions and spends, and say it of these rows."""
-    buys = spend != 0
-    disagree = float((buys != (conversion > 0)).sum())
-    # share of buyers up to which spending and converting may disagree and still be one event
-    same = disagree <= 0.005 * float(buys.sum())
-    buying, likelihoods = None, None
-    if not same:
-        buying, likelihoods = fit_chances(
-            rows, event=buys.astype(np.float64), rungs=rungs, seed=seed
-        )
-    value = _fit_value(rows, spend, buys, seed)
-    worth = value.predict(rows.matrix, folds=rows.folds)
-    factor = _factors(rows, spend, buys, worth)
-    model = SpendModel(buying=buying, value=value, factor=factor)
-    return model, SpendOutOfSample(buying=likelihoods, amount=worth[:, None] * factor)
-
-
-def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) -> CrossFitted:
+def fit_value(rows: TrialRows, spend: FloatArray, buys: BoolArray, *, seed: int) -> CrossFitted:
+    """Learn what a buyer spends, currency units, from (n,) spends and who buys, over all arms."""
     buyers = np.flatnonzero(buys)
     quantile = (
         float(np.quantile(spend[buyers], rows.params.spend_quantile)) if len(buyers) else 1.0
@@ -121,9 +51,7 @@ def _fit_value(rows: TrialRows, spend: FloatArray, buys: np.ndarray, seed: int) 
     return CrossFitted(tuple(side_by_side(fit_fold, rows.folds.count)))
 
 
-def _factors(
-    rows: TrialRows, spend: FloatArray, buys: np.ndarray, value: FloatArray
-) -> FloatArray:
+def factors(rows: TrialRows, spend: FloatArray, buys: BoolArray, value: FloatArray) -> FloatArray:
     """Return each arm's ratio of spend to predicted value, shrunk towards the common one.
 
     The common ratio restores the mean that winsorising took. An arm's own ratio is believed in

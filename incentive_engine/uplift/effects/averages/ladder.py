@@ -8,22 +8,8 @@ from functools import partial
 import numba
 import numpy as np
 
-from incentive_engine.config.offer import Offer
 from incentive_engine.domain import FloatArray, IntArray
 from incentive_engine.parallel import in_blocks
-
-
-def ladders(offers: Sequence[Offer]) -> tuple[tuple[int, ...], ...]:
-    """Return the positions of the offers of each ladder, by face value, shallow first."""
-    named: dict[str, list[int]] = {}
-    for position, offer in enumerate(offers):
-        if offer.ladder is not None:
-            named.setdefault(offer.ladder, []).append(position)
-    return tuple(
-        tuple(sorted(rungs, key=lambda position: (offers[position].face_value, position)))
-        for rungs in named.values()
-        if len(rungs) > 1
-    )
 
 
 def repair(effect: FloatArray, rungs: Sequence[tuple[int, ...]], weight: FloatArray) -> FloatArray:
@@ -34,7 +20,7 @@ def repair(effect: FloatArray, rungs: Sequence[tuple[int, ...]], weight: FloatAr
     effect
         (n, k) float64.
     rungs
-        From `ladders`.
+        The positions of each ladder's offers, shallow first.
     weight
         (k,) precision of each offer's effects; a noisy rung moves more.
 
