@@ -16,8 +16,9 @@ from incentive_engine.config.access.location import Kind, Location
 from incentive_engine.config.access.regular import special_file
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import versioned_snapshot, write_rows
+from incentive_engine.data.sources.sql import no_such_table, quoted, unfit_value, wrong_query
 from incentive_engine.data.tables.files import LOOK, digest_file, unreadable
-from incentive_engine.errors import DataError, Fault, SetupError, nearest
+from incentive_engine.errors import DataError, Fault, SetupError
 from incentive_engine.language import say
 
 
@@ -66,35 +67,6 @@ def _unreadable(location: Location, error: OSError) -> Fault:
             absolute=absolute,
         )
     return Fault(location.where, fault.what, "a database file", remedy)
-
-
-def quoted(name: str) -> str:
-    """Return an identifier in SQL.
-
-    >>> quoted('odd"name')
-    '"odd""name"'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def no_such_table(location: Location, tables: list[str]) -> Fault:
-    """Return the fault of a table that is not there, with the nearest that is."""
-    what = say("there is no table `{table}`", table=location.table)
-    return Fault(location.where, what, remedy=nearest(location.table or "", tables))
-
-
-def wrong_query(location: Location, reason: str) -> Fault:
-    """Return the fault of a query that the database refuses."""
-    remedy = "try it in the database's own client"
-    return Fault(
-        location.where, say("the query fails: {reason}", reason=reason), "one SELECT", remedy
-    )
-
-
-def unfit_value(location: Location) -> Fault:
-    """Return the fault of a value that a query converts and the database cannot."""
-    what, remedy = "a value does not fit its type", "correct the value, or the cast in the query"
-    return Fault(location.where, what, "values of the column's type", remedy)
 
 
 def _write_duckdb(location: Location, file: Path) -> None:

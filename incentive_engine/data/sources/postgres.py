@@ -12,9 +12,9 @@ import pyarrow.csv as arrow_csv
 from incentive_engine.config.access.database_url import read_database_url
 from incentive_engine.config.access.location import Location
 from incentive_engine.data.sources.csv_files import last_row_end
-from incentive_engine.data.sources.databases import no_such_table, quoted, unfit_value, wrong_query
 from incentive_engine.data.sources.parquet_files import ParquetPart
 from incentive_engine.data.sources.snapshots import fresh_snapshot, write_rows
+from incentive_engine.data.sources.sql import no_such_table, quoted, unfit_value, wrong_query
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 
