@@ -119,9 +119,9 @@ async def _serve(studio: Studio, listener: socket.socket, on_start: Callable[[],
 
 def application(studio: Studio) -> ASGIApp:
     """Return the studio as an ASGI application behind its door."""
-    plans = WarmPlans()
+    plans, running = WarmPlans(), RunningCampaigns()
     sliders = Sliders(plans)
-    campaigns = CampaignPages(RunningCampaigns())
+    campaigns = CampaignPages(look=running.look, settle=running.answer)
     app = Starlette(
         routes=[
             Route("/", shown(run_page.home)),

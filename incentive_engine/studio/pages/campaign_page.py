@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,12 @@ from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import Language, say
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.ledger import ledger_of
-from incentive_engine.live.ledger.records import Verb
+from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, figure
 from incentive_engine.report.words import limit_title
 from incentive_engine.studio.door import unreadable
 from incentive_engine.studio.visit import Visit, back
-from incentive_engine.workflow.results.watch_campaign import RunningCampaigns
-from incentive_engine.workflow.studio.running import Running, hours_since
+from incentive_engine.workflow.studio.running import FindingAnswer, Running, hours_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +45,20 @@ class PoolLine:
     share: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignPages:
     """The pages of running campaigns.
 
-    Parameters
+    Attributes
     ----------
-    followed
-        The campaigns that somebody follows.
+    look
+        Where a run's campaign stands by its ledger.
+    settle
+        Carries out what somebody answers to a finding of such a campaign.
     """
 
-    def __init__(self, followed: RunningCampaigns) -> None:
-        """Take the campaigns."""
-        self._followed = followed
+    look: Callable[[Path, str], Running]
+    settle: Callable[[Path, str, FindingAnswer], Action]
 
     def campaign(self, visit: Visit) -> Response:
         """Show a running campaign."""
@@ -71,7 +72,7 @@ class CampaignPages:
 
     def _content(self, visit: Visit) -> dict[str, object]:
         run, t = visit.run(), visit.t
-        running = self._followed.look(run, _ledger(visit, run))
+        running = self.look(run, _ledger(visit, run))
         zone = ZoneInfo(running.zone)
         return {
             "running": running,
@@ -92,7 +93,8 @@ class CampaignPages:
         if verb not in verbs:
             raise ConfigError(unreadable())
         run = visit.run(name)
-        self._followed.answer(run, _ledger(visit, run), visit.field("finding"), verbs[verb], by=by)
+        given = FindingAnswer(key=visit.field("finding"), verb=verbs[verb], by=by)
+        self.settle(run, _ledger(visit, run), given)
         return back(visit.field("back") or "/")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from incentive_engine.domain import MICROS, FloatArray, IntArray
 from incentive_engine.live.ledger.commands import Standing
-from incentive_engine.live.ledger.records import Action
+from incentive_engine.live.ledger.records import Action, Verb
 from incentive_engine.live.watch.finding import Finding
 
 
@@ -29,6 +29,15 @@ class Pace:
     at: IntArray
     came: IntArray
     planned: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingAnswer:
+    """What somebody answers to a finding, named by its key."""
+
+    key: str
+    verb: Verb
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
