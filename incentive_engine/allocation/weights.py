@@ -65,3 +65,17 @@ def _power(column: Column, factor: WeightFactor, median: float) -> FloatArray:
         power = (np.maximum(x[present], 0.0) / median) ** factor.power
     result[present] = np.clip(power, *factor.clip)
     return result
+
+
+def power_of(x: float, factor: WeightFactor, median: float) -> float:
+    """Return (x / median)^power, clipped, of one known x; negative x counts 0."""
+    assert factor.power is not None
+    ratio = max(x, 0.0) / median
+    # an array of one, because numpy computes some powers of single numbers otherwise
+    power = (np.array([ratio]) ** factor.power).item() if ratio else _power_of_zero(factor.power)
+    low, high = factor.clip
+    return float(min(max(power, low), high))
+
+
+def _power_of_zero(power: float) -> float:
+    return 1.0 if power == 0 else 0.0 if power > 0 else np.inf

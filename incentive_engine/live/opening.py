@@ -11,8 +11,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from statistics import NormalDist
 
+from incentive_engine.allocation.decisions.decision import rules_of
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
-from incentive_engine.allocation.decisions.user_rules import rules_of
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.errors import Fault, VerificationError

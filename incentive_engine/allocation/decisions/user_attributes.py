@@ -1,4 +1,4 @@
-"""Attributes of one user, of their columns' kinds, against conditions and factors.
+"""Attributes of one user, of their columns' kinds, against conditions.
 
 They read here as `data.conditions` and `weights` read columns of many, to the last bit.
 """
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from incentive_engine.config.conditions import Condition, Range, Where
-from incentive_engine.config.policy import WeightFactor
 from incentive_engine.domain import AttributeKind
 from incentive_engine.errors import DataError, Fault
 
@@ -69,10 +68,10 @@ def _matcher(condition: Condition, kind: AttributeKind) -> Matcher:
         below = math.inf if condition.below is None else _number(condition.below, kind)
         open_above = condition.below is None
         return lambda value: least <= value and (open_above or value < below)
-    return _comparable(condition, kind).__contains__
+    return comparable(condition, kind).__contains__
 
 
-def _comparable(values: Any, kind: AttributeKind) -> frozenset[Any]:  # noqa: ANN401 - a policy's scalars
+def comparable(values: Any, kind: AttributeKind) -> frozenset[Any]:  # noqa: ANN401 - a policy's scalars
     """Return those of a policy's values that a column of this kind can be equal to."""
     if kind == "text":
         return frozenset(value for value in values if isinstance(value, str))
@@ -84,30 +83,3 @@ def _comparable(values: Any, kind: AttributeKind) -> frozenset[Any]:  # noqa: AN
 def _number(value: float, kind: AttributeKind) -> float:
     """Return a policy's number as it is compared with a column of this kind."""
     return _single(value) if kind == "single" else value
-
-
-def factor_of(
-    factor: WeightFactor, median: float | None, kind: AttributeKind
-) -> Callable[[Any], float]:
-    """Return a function from an attribute's value to a factor of the user's weight."""
-    if median is not None:
-        return lambda value: 1.0 if value is None else _power(value, factor, median)
-    table: dict[Any, float] = {}
-    for value, times in factor.model_dump()["values"].items():
-        for same in _comparable((value,), kind):
-            table[same] = times
-    return lambda value: table.get(value, 1.0)
-
-
-def _power(x: float, factor: WeightFactor, median: float) -> float:
-    """Return (x / median)^power, clipped, of one known x; negative x counts 0."""
-    assert factor.power is not None
-    ratio = max(x, 0.0) / median
-    # an array of one, because numpy computes some powers of single numbers otherwise
-    power = (np.array([ratio]) ** factor.power).item() if ratio else _power_of_zero(factor.power)
-    low, high = factor.clip
-    return float(min(max(power, low), high))
-
-
-def _power_of_zero(power: float) -> float:
-    return 1.0 if power == 0 else 0.0 if power > 0 else np.inf
