@@ -17,7 +17,7 @@ from incentive_engine.verify.user_margins import check_margin
 from .files import StatedRun
 from .recomputed.arithmetic import agree
 from .recomputed.blocks import Block
-from .recomputed.replay import BlockReplay
+from .recomputed.pairs import BlockReplay
 from .recomputed.sums import Sums
 from .recomputed.users import read_ids
 from .result import Check, CheckFindings

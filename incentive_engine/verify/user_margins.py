@@ -10,8 +10,7 @@ import numpy.typing as npt
 from incentive_engine.domain import BUDGET, MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.verify.recomputed.arithmetic import RELATIVE, running_totals
 from incentive_engine.verify.recomputed.blocks import Block
-from incentive_engine.verify.recomputed.pairs import OfferedPairs
-from incentive_engine.verify.recomputed.replay import BlockReplay
+from incentive_engine.verify.recomputed.pairs import BlockReplay, OfferedPairs
 from incentive_engine.verify.recomputed.rules import Rules
 from incentive_engine.verify.result import Check, CheckFindings
 

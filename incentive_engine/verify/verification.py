@@ -28,8 +28,8 @@ from .policies import check_policy
 from .proof import check_proof
 from .recomputed.blocks import BLOCK, Block, UnreadableError, blocks
 from .recomputed.lots import Lots
-from .recomputed.pairs import OfferedPairs
-from .recomputed.replay import BlockReplay, replay
+from .recomputed.pairs import BlockReplay, OfferedPairs
+from .recomputed.replay import replay
 from .recomputed.rules import Rules, groups, rules_of_rows, stored_measures
 from .recomputed.sums import Sums, Usage
 from .recomputed.users import allowed, drawn_holdout, read_users, weights

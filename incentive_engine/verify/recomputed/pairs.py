@@ -1,10 +1,10 @@
-"""One offer for every user of a block, as the score table has it."""
+"""One offer for every user of a block, as the score table has it, and what all say of a block."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,77 @@ class OfferedPairs:
         if name == COST:
             return self.cost_micros[rows]
         return np.full(len(rows), self.face_micros if name == FACE else 1, dtype=np.int64)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class BlockReplay:
+    """What a block's own scores say about its choices; filled offer by offer.
+
+    Attributes
+    ----------
+    holdout, has_eligible, has_gain
+        (b,) bool: drawn for the holdout; some pair is eligible; some eligible pair has value.
+    refused, missing
+        (b,) bool: the chosen pair breaks an eligibility rule; a measure of it is missing.
+    explores, lot
+        (b,) bool and (b,) int16: whose arm is drawn by lot, and which, −1 for control.
+    propensity
+        (b,) float64, how likely the arm was; 1 where nothing was random.
+    weight
+        (b,) float64.
+    conversion, spend
+        (b,) float64 of the chosen pairs, 0 for none; spend is None when it is unknown.
+    cost_micros, face_micros
+        (b,) int64 of the chosen pairs, 0 for none; their sums may pass int64.
+    value
+        (b,) float64, value of the chosen pairs, 0 for none.
+    dual, dual_low, dual_high
+        (b,) float64, each user's term of the bound, and what it is between whatever rounding did.
+    potential
+        (b,) float64, ≥ 0, the most that any eligible offer is worth to the objective.
+    own, other
+        (b,) float64, the score of the choice at the stated prices, and the best of all others;
+        −inf where there is none.
+    largest
+        (b,) float64, the largest value and payment that these come from: what rounding errors
+        grow with.
+    error
+        (b,) float64, how far rounding may have moved `own` and `other`.
+    bad_scores
+        Why scores cannot be planned with to how many of them there are.
+    dearest
+        The sum over users of the highest cost of any offer, currency units.
+    totals, scales
+        Per group of limits and measure the sums of each part, and those of absolute values; of
+        integers the sums of their halves, as `arithmetic.halves`.
+    """
+
+    holdout: BoolArray
+    has_eligible: BoolArray
+    has_gain: BoolArray
+    refused: BoolArray
+    missing: BoolArray
+    explores: BoolArray
+    lot: npt.NDArray[np.int16]
+    propensity: FloatArray
+    weight: FloatArray
+    conversion: FloatArray
+    spend: FloatArray | None
+    cost_micros: IntArray
+    face_micros: IntArray
+    value: FloatArray
+    dual: FloatArray
+    dual_low: FloatArray
+    dual_high: FloatArray
+    potential: FloatArray
+    own: FloatArray
+    other: FloatArray
+    largest: FloatArray
+    error: FloatArray
+    totals: list[list[npt.NDArray[Any]]]
+    scales: list[list[FloatArray]]
+    bad_scores: Counter[Message] = field(default_factory=Counter)
+    dearest: float = 0.0
 
 
 def offered_pairs(rules: Rules, block: Block, offer: str) -> OfferedPairs:

@@ -17,7 +17,7 @@ from incentive_engine.language import Message
 
 from .arithmetic import exact_total, joined, within
 from .blocks import Block
-from .replay import BlockReplay
+from .pairs import BlockReplay
 from .rules import LimitGroup, Rules
 
 
