@@ -21,7 +21,8 @@ from incentive_engine.simulation.shared_draws import BlockCache, ground_on
 from incentive_engine.simulation.situations import check_budgets, situation_with
 from incentive_engine.simulation.strategy.learning import LearnedTrial
 from incentive_engine.simulation.strategy.learning_on import Learner, explorers_of, without_lots
-from incentive_engine.simulation.strategy.strategies import Situation, plan_of
+from incentive_engine.simulation.strategy.planning import Situation
+from incentive_engine.simulation.strategy.strategies import plan_of
 from incentive_engine.simulation.strategy.waves import run
 from incentive_engine.simulation.variants import SweepVariant
 

@@ -27,7 +27,7 @@ from incentive_engine.simulation.market.world import People, drifted, spiked
 from incentive_engine.simulation.shared_draws import Ground
 from incentive_engine.simulation.situations import favoured_of, rank_of, situation_of
 from incentive_engine.simulation.strategy.learning import LearnedTrial, truth_scores
-from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.planning import Situation
 from incentive_engine.simulation.strategy.traits import TRAITS
 from incentive_engine.simulation.strategy.waves import Schedule, schedule
 from incentive_engine.simulation.variants import SweepVariant

@@ -23,8 +23,8 @@ from incentive_engine.simulation.situations import (
     situation_with,
 )
 from incentive_engine.simulation.strategy.learning import LearnedTrial, UserForecast
-from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.strategies import Situation, plan_of
+from incentive_engine.simulation.strategy.planning import Planner, Situation
+from incentive_engine.simulation.strategy.strategies import plan_of
 from incentive_engine.simulation.variants import SweepVariant
 
 

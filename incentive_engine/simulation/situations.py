@@ -15,8 +15,7 @@ from incentive_engine.data.columns.frame_rows import rows_matching
 from incentive_engine.domain import COST, FACE, BoolArray, FloatArray
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
-from incentive_engine.simulation.strategy.planning import Planner
-from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.planning import Planner, Situation
 from incentive_engine.simulation.strategy.tiers import standing
 
 

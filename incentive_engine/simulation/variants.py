@@ -11,9 +11,9 @@ from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.fields import Scalar
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.scenario import EXPLORING, Scenario, World, load_scenario
-from incentive_engine.errors import ConfigError, Fault
+from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import say
-from incentive_engine.simulation.market.world import check_offers
+from incentive_engine.synthetic.sample import MARKETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,3 +82,38 @@ def _variant(
     if in_world:
         check_offers(policy, scenario.world or World(), where=scenario.locate(("policy",)))
     return SweepVariant(scenario=scenario, policy=policy, value=value)
+
+
+def check_offers(policy: Policy, world: World, *, where: str) -> None:
+    """Refuse a policy whose offers the market does not have.
+
+    Raises
+    ------
+    ConfigError
+        With every offer that the market lacks, or has in another form.
+    """
+    offers = {offer.id: offer for offer in MARKETS[world.market].offers}
+    faults = []
+    for offer in policy.offers:
+        same = offers.get(offer.id)
+        if same is None:
+            what = say(
+                "the trial of the market `{market}` has no offer `{id}`",
+                market=world.market,
+                id=offer.id,
+            )
+            faults.append(Fault(where, what, remedy=nearest(offer.id, offers)))
+        elif (offer.face_value, offer.min_spend) != (same.face_value, same.min_spend):
+            what = say(
+                "the offer `{id}` differs from the one of the market `{market}`",
+                id=offer.id,
+                market=world.market,
+            )
+            expected = say(
+                "face_value {face_value:g}, min_spend {value:g}",
+                face_value=same.face_value,
+                value=same.min_spend or 0,
+            )
+            faults.append(Fault(where, what, expected))
+    if faults:
+        raise ConfigError(*faults)

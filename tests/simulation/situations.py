@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.simulation.strategy.strategies import Situation
+from incentive_engine.simulation.strategy.planning import Situation
 
 
 def situation(

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incentive_engine.domain import to_micros
+from incentive_engine.simulation.strategy.planning import Situation
 from incentive_engine.simulation.strategy.strategies import (
-    Situation,
     everyone,
     first_come,
     greedy,

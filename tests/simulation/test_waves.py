@@ -8,7 +8,8 @@ from incentive_engine.config.schedule.campaign import Calendar
 from incentive_engine.domain import ChoiceArray
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals
-from incentive_engine.simulation.strategy.strategies import Situation, first_come
+from incentive_engine.simulation.strategy.planning import Situation
+from incentive_engine.simulation.strategy.strategies import first_come
 from incentive_engine.simulation.strategy.waves import Schedule, run, schedule
 
 from .situations import situation

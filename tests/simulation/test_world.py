@@ -8,12 +8,12 @@ from incentive_engine.config.scenario import CampaignShift, World
 from incentive_engine.errors import ConfigError
 from incentive_engine.simulation.market.chances import DrawSeeds
 from incentive_engine.simulation.market.world import (
-    check_offers,
     draw_people,
     draw_trial,
     drifted,
     spiked,
 )
+from incentive_engine.simulation.variants import check_offers
 from incentive_engine.synthetic.market import Truth
 from incentive_engine.synthetic.sample import MARKETS
 

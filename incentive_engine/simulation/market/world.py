@@ -16,7 +16,7 @@ from incentive_engine.data.trials.campaigns import RESERVED
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.data.users import UserTable
 from incentive_engine.domain import CONTROL, FloatArray
-from incentive_engine.errors import ConfigError, Fault, nearest
+from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 from incentive_engine.simulation.market.behaviour import with_history
 from incentive_engine.simulation.market.chances import DrawSeeds
@@ -49,41 +49,6 @@ class People:
     reaction: Truth
     liveliness: FloatArray
     traits: FloatArray
-
-
-def check_offers(policy: Policy, world: World, *, where: str) -> None:
-    """Refuse a policy whose offers the market does not have.
-
-    Raises
-    ------
-    ConfigError
-        With every offer that the market lacks, or has in another form.
-    """
-    offers = {offer.id: offer for offer in MARKETS[world.market].offers}
-    faults = []
-    for offer in policy.offers:
-        same = offers.get(offer.id)
-        if same is None:
-            what = say(
-                "the trial of the market `{market}` has no offer `{id}`",
-                market=world.market,
-                id=offer.id,
-            )
-            faults.append(Fault(where, what, remedy=nearest(offer.id, offers)))
-        elif (offer.face_value, offer.min_spend) != (same.face_value, same.min_spend):
-            what = say(
-                "the offer `{id}` differs from the one of the market `{market}`",
-                id=offer.id,
-                market=world.market,
-            )
-            expected = say(
-                "face_value {face_value:g}, min_spend {value:g}",
-                face_value=same.face_value,
-                value=same.min_spend or 0,
-            )
-            faults.append(Fault(where, what, expected))
-    if faults:
-        raise ConfigError(*faults)
 
 
 def draw_trial(world: World, policy: Policy, seeds: DrawSeeds) -> Trial:

@@ -5,7 +5,7 @@ Where offers are out already, it is solved within what these leave of the limits
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from incentive_engine.config.policy import Limit, Objective, Policy
 from incentive_engine.data.columns.conditions import matches
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.arrow import levels
-from incentive_engine.domain import COST, ISSUED, BoolArray, ChoiceArray
+from incentive_engine.domain import COST, ISSUED, BoolArray, ChoiceArray, FloatArray, IntArray
 from incentive_engine.errors import InfeasibleError
 
 Plans = dict[tuple[float, bool], Allocation]
@@ -116,6 +116,50 @@ class Planner:
             forecast_plans={},
             truth_plans={},
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Situation:
+    """What a planner knows when offers are handed out; n users, k offers in the policy's order.
+
+    Attributes
+    ----------
+    budget
+        Money that may be planned, currency units.
+    allowed : (n, k) bool
+        Pairs that the rules allow; none for the holdout and for users who have had their turn.
+    gain : (n, k) float64
+        Forecast of incremental conversions.
+    charge : (n, k) float64
+        What a pair takes from the budget: the forecast cost, or the face value where the budget
+        means that; currency units.
+    by_face : bool
+        The budget means face values.
+    face : (k,) float64
+        Face value of each offer, currency units.
+    likely : (n,) float64
+        Forecast probability of converting, offer or not.
+    standing : (n,) float64
+        Recency, frequency and spend as one rank from 0 to 1, the best customers highest.
+    order : (n,) int64
+        The users in the order in which they come.
+    planner
+        Solves for the engine's strategies.
+    """
+
+    budget: float
+    allowed: BoolArray
+    gain: FloatArray
+    charge: FloatArray
+    by_face: bool
+    face: FloatArray
+    likely: FloatArray
+    standing: FloatArray
+    order: IntArray
+    planner: Planner
+
+
+Plan = Callable[[Situation], ChoiceArray]
 
 
 def without_favour(policy: Policy) -> Policy:

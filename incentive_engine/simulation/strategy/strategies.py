@@ -2,64 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
-from incentive_engine.simulation.strategy.planning import Planner
+from incentive_engine.domain import MICROS, ChoiceArray, FloatArray, IntArray, to_micros
+from incentive_engine.simulation.strategy.planning import Plan, Situation
 from incentive_engine.simulation.strategy.tiers import offers_by_tier
 from incentive_engine.simulation.strategy.traits import TRAITS
 
 if TYPE_CHECKING:
     from incentive_engine.config.scenario import Strategy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Situation:
-    """What a planner knows when offers are handed out; n users, k offers in the policy's order.
-
-    Attributes
-    ----------
-    budget
-        Money that may be planned, currency units.
-    allowed : (n, k) bool
-        Pairs that the rules allow; none for the holdout and for users who have had their turn.
-    gain : (n, k) float64
-        Forecast of incremental conversions.
-    charge : (n, k) float64
-        What a pair takes from the budget: the forecast cost, or the face value where the budget
-        means that; currency units.
-    by_face : bool
-        The budget means face values.
-    face : (k,) float64
-        Face value of each offer, currency units.
-    likely : (n,) float64
-        Forecast probability of converting, offer or not.
-    standing : (n,) float64
-        Recency, frequency and spend as one rank from 0 to 1, the best customers highest.
-    order : (n,) int64
-        The users in the order in which they come.
-    planner
-        Solves for the engine's strategies.
-    """
-
-    budget: float
-    allowed: BoolArray
-    gain: FloatArray
-    charge: FloatArray
-    by_face: bool
-    face: FloatArray
-    likely: FloatArray
-    standing: FloatArray
-    order: IntArray
-    planner: Planner
-
-
-Plan = Callable[[Situation], ChoiceArray]
 
 
 def nobody(situation: Situation) -> ChoiceArray:

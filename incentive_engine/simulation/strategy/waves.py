@@ -11,7 +11,7 @@ from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 from incentive_engine.simulation.figures import Course, WaveFigures
 from incentive_engine.simulation.market.settlement import PotentialOutcomes
 from incentive_engine.simulation.market.traffic import Arrivals, hours_between
-from incentive_engine.simulation.strategy.strategies import Plan, Situation
+from incentive_engine.simulation.strategy.planning import Plan, Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
