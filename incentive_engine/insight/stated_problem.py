@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from incentive_engine.allocation.budgets.curve import Curve
 from incentive_engine.allocation.budgets.mandate import ample_budget, largest_budget
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.plans.plan import solve
+from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
-from incentive_engine.domain import SPEND, BoolArray
+from incentive_engine.domain import MICROS, SPEND, BoolArray
 from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.policy_options import BudgetOptions, budget_of
 from incentive_engine.insight.budget.returns import Mandate
-from incentive_engine.insight.value.cost_correction import CostCorrection
-from incentive_engine.insight.value.gain import at_risk, trial_correction
+from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
+from incentive_engine.insight.value.gain import gain_of_plan, trial_problem
 from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
+
+Asked = TypeVar("Asked", bound=Question)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -176,3 +180,46 @@ def by_the_trial(
         quality=quality, correction=correction,
     )  # fmt: skip
     return corrected, None
+
+
+def trial_correction(
+    policy: Policy,
+    problem: Problem,
+    valued: ValuedTrial,
+    *,
+    users: int,
+    shared: SharedWork | None = None,
+) -> tuple[CostCorrection, Allocation]:
+    """Return how far the costs of the problem's plan are from what the trial says, and the plan.
+
+    Parameters
+    ----------
+    users
+        How many users the plan decides on: all but the holdout.
+    shared
+        As of `solve`.
+
+    Raises
+    ------
+    InfeasibleError
+        When no plan meets all limits.
+    """
+    plan = solve(expected(problem), shared=shared)
+    gain = gain_of_plan(valued, trial_problem(valued, policy), policy, plan, users=users)
+    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS), plan
+
+
+def at_risk(policy: Policy) -> bool:
+    """Return whether a budget must hold with a chance, and not on average."""
+    return policy.budget is not None and policy.budget.basis == "at-risk"
+
+
+def expected(question: Asked) -> Asked:
+    """Return the question with a budget at risk as one of expected cost.
+
+    A run states the error that a budget at risk allows for; its repetition, which starts from
+    that, must come by the same correction.
+    """
+    if question.pool is None or question.pool.basis != "at-risk":
+        return question
+    return replace(question, pool=replace(question.pool, basis="expected"))

@@ -43,8 +43,9 @@ from incentive_engine.library.arguments import (
 from incentive_engine.library.html import facts, grid, number
 from incentive_engine.pipeline.steps import Steps
 from incentive_engine.run.directory import allocation_table, refuse_existing, written_policy
+from incentive_engine.workflow.begin import Origin
 from incentive_engine.workflow.plan_campaign import ModelEvidence, allocation_rows, explore
-from incentive_engine.workflow.write_run import Origin, write_run
+from incentive_engine.workflow.write_run import write_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
+from incentive_engine.config.policy import Policy
 from incentive_engine.insight.budget.policy_options import (
     BudgetOptions,
     default_policy,
     read_policy,
 )
+from incentive_engine.pipeline.inputs import Inputs
 from incentive_engine.run.directory import default_run_directory, refuse_existing
 from incentive_engine.uplift.diagnosis.verdicts import check_acceptable
-from incentive_engine.workflow.write_run import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a plan was made from, for the manifest.
+
+    Attributes
+    ----------
+    policy
+        As the file and the options have it, before a mandate or a model says more.
+    policy_text
+        What the options change: the policy file, verbatim.
+    file
+        Where it stands; None where the policy was given in memory.
+    inputs
+        The other files; None where there are none.
+    author
+        Who plans; None takes the policy's author, or who runs the program.
+    """
+
+    policy: Policy
+    policy_text: bytes
+    file: Path | None = None
+    options: BudgetOptions
+    inputs: Inputs | None = None
+    author: str | None = None
+
+    def overrides(self, planned: Policy) -> dict[str, object]:
+        """Return where the policy of a plan departs from the file, by dotted field."""
+        changed = self.options.to_dict()
+        before, after = self.policy.budget, planned.budget
+        if after is not None:
+            for field in ("amount", "cost_error"):
+                value = getattr(after, field)
+                if before is None or getattr(before, field) != value:
+                    changed[f"budget.{field}"] = value
+        return changed
 
 
 def begin(

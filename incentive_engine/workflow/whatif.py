@@ -24,8 +24,9 @@ from incentive_engine.insight.budget.variants import (
 )
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.plan_content import titles_of
+from incentive_engine.insight.stated_problem import trial_correction
 from incentive_engine.insight.value.cost_correction import CostCorrection
-from incentive_engine.insight.value.gain import read_valuation, trial_correction
+from incentive_engine.insight.value.gain import read_valuation
 from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.insight.whatif.content import whatif_page
 from incentive_engine.insight.whatif.movers import Move, comparable, moves

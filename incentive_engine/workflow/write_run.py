@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from incentive_engine.config.access.location import without_secrets
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.tables.files import digest_file
-from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.findings import PlanFindings
 from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.pages.report_content import report_content
@@ -32,43 +30,7 @@ from incentive_engine.run.directory import (
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
 from incentive_engine.run.statements import InputFile, StatedExploring, StatedHoldout
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What a plan was made from, for the manifest.
-
-    Attributes
-    ----------
-    policy
-        As the file and the options have it, before a mandate or a model says more.
-    policy_text
-        What the options change: the policy file, verbatim.
-    file
-        Where it stands; None where the policy was given in memory.
-    inputs
-        The other files; None where there are none.
-    author
-        Who plans; None takes the policy's author, or who runs the program.
-    """
-
-    policy: Policy
-    policy_text: bytes
-    file: Path | None = None
-    options: BudgetOptions
-    inputs: Inputs | None = None
-    author: str | None = None
-
-    def overrides(self, planned: Policy) -> dict[str, object]:
-        """Return where the policy of a plan departs from the file, by dotted field."""
-        changed = self.options.to_dict()
-        before, after = self.policy.budget, planned.budget
-        if after is not None:
-            for field in ("amount", "cost_error"):
-                value = getattr(after, field)
-                if before is None or getattr(before, field) != value:
-                    changed[f"budget.{field}"] = value
-        return changed
+from incentive_engine.workflow.begin import Origin
 
 
 def write_run(

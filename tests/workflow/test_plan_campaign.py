@@ -15,8 +15,8 @@ from incentive_engine.data.scores import ScoreTable
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.insight.budget.policy_options import BudgetOptions, with_options
 from incentive_engine.pipeline.steps import Steps
+from incentive_engine.workflow.begin import Origin
 from incentive_engine.workflow.plan_campaign import ModelEvidence, plan_campaign
-from incentive_engine.workflow.write_run import Origin
 
 POLICY = policy_from_mapping(
     {

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.allocation import Allocation
-from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.allocation.plans.rule import rehearse
-from incentive_engine.allocation.problem import Problem, Question
+from incentive_engine.allocation.problem import Problem
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, read_scores
 from incentive_engine.data.sources import open_source, read_table
 from incentive_engine.domain import CONVERSION, COST, MICROS, SPEND
-from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.value.cost_correction import CostCorrection, cost_correction
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
 from incentive_engine.uplift.doubly_robust.valuation import Valuation
@@ -28,9 +24,6 @@ from incentive_engine.uplift.doubly_robust.valuation import Valuation
 if TYPE_CHECKING:
     from incentive_engine.data.trials.trial import Trial
     from incentive_engine.uplift.estimates import OutOfFold
-
-
-Asked = TypeVar("Asked", bound=Question)
 
 
 def read_valuation(file: Path, policy: Policy) -> ValuedTrial:
@@ -127,46 +120,3 @@ def gain_of_rule(
         users=users,
         baseline=valued.baseline,
     )
-
-
-def trial_correction(
-    policy: Policy,
-    problem: Problem,
-    valued: ValuedTrial,
-    *,
-    users: int,
-    shared: SharedWork | None = None,
-) -> tuple[CostCorrection, Allocation]:
-    """Return how far the costs of the problem's plan are from what the trial says, and the plan.
-
-    Parameters
-    ----------
-    users
-        How many users the plan decides on: all but the holdout.
-    shared
-        As of `solve`.
-
-    Raises
-    ------
-    InfeasibleError
-        When no plan meets all limits.
-    """
-    plan = solve(expected(problem), shared=shared)
-    gain = gain_of_plan(valued, trial_problem(valued, policy), policy, plan, users=users)
-    return cost_correction(gain.cost, float(plan.cost_micros.sum()) / MICROS), plan
-
-
-def at_risk(policy: Policy) -> bool:
-    """Return whether a budget must hold with a chance, and not on average."""
-    return policy.budget is not None and policy.budget.basis == "at-risk"
-
-
-def expected(question: Asked) -> Asked:
-    """Return the question with a budget at risk as one of expected cost.
-
-    A run states the error that a budget at risk allows for; its repetition, which starts from
-    that, must come by the same correction.
-    """
-    if question.pool is None or question.pool.basis != "at-risk":
-        return question
-    return replace(question, pool=replace(question.pool, basis="expected"))

@@ -40,10 +40,10 @@ from incentive_engine.report.pages.page import render_report
 from incentive_engine.run.directory import AllocationTable, RunFiles
 from incentive_engine.run.directory import write_run as write_files
 from incentive_engine.run.signature import read_signing_key
-from incentive_engine.workflow.begin import begin
+from incentive_engine.workflow.begin import Origin, begin
 from incentive_engine.workflow.in_parts.rows import PlanSums, WriteRows, total
 from incentive_engine.workflow.in_parts.stated_policy import LearnedScores, PlannedPolicy, planned
-from incentive_engine.workflow.write_run import Origin, evaluation_of, run_record, shareable
+from incentive_engine.workflow.write_run import evaluation_of, run_record, shareable
 
 
 def allocate_in_parts(

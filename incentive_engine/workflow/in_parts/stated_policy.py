@@ -16,11 +16,12 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable, holdout_of
 from incentive_engine.data.sources.source import Source
 from incentive_engine.fleet import SharedWork
+from incentive_engine.insight.stated_problem import at_risk, expected
 from incentive_engine.insight.value.cost_correction import (
     CostCorrection,
     cost_correction,
 )
-from incentive_engine.insight.value.gain import at_risk, expected, gain_of_rule, trial_problem
+from incentive_engine.insight.value.gain import gain_of_rule, trial_problem
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.parallel import Advance, unheard
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
