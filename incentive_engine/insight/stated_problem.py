@@ -9,8 +9,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from incentive_engine.allocation.budgets.curve import Curve
-from incentive_engine.allocation.budgets.mandate import ample_budget, largest_budget
+from incentive_engine.allocation.budgets.curve import Curve, largest_budget
 from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.plans.allocation import Allocation
@@ -123,7 +122,7 @@ def under_mandate(
         )
     curve = Curve(problem, measures_of(table))
     if policy.budget is None:
-        policy = policy.with_budget(amount=ample_budget(curve, problem))
+        policy = policy.with_budget(amount=curve.ample(problem))
         problem = build_problem(policy, table, holdout)
     cap = budget_of(policy).amount
     search = largest_budget(

@@ -8,9 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
-from incentive_engine.allocation.budgets.mandate import largest_budget
-from incentive_engine.allocation.budgets.safety import price_of_safety
+from incentive_engine.allocation.budgets.curve import Curve, CurvePoint, largest_budget
 from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.plan import solve
@@ -145,13 +143,13 @@ def test_a_target_that_nothing_reaches_leaves_no_budget_and_names_the_best() -> 
 def test_more_safety_never_brings_more() -> None:
     problem = selling()
     curve = Curve(problem, columns(problem))
-    found = price_of_safety(curve, problem)
+    found = curve.safety(problem)
     values = [point.value for point in found]
     assert values == sorted(values, reverse=True)
     assert problem.pool is not None
     assert found[0].expected == pytest.approx(problem.pool.amount)
     face = replace(problem, pool=replace(problem.pool, basis="face"))
-    assert price_of_safety(curve, face) == ()
+    assert curve.safety(face) == ()
 
 
 def test_dropping_a_limit_gains_what_the_problem_without_it_is_worth_more() -> None:

@@ -1,8 +1,11 @@
-"""What other budgets would bring: many budgets in one pass that shares users and prices."""
+"""What other budgets would bring: many budgets in one pass that shares users and prices.
+
+And of these, the largest whose last money still returns what is asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +30,7 @@ from incentive_engine.allocation.population.samples import draw_samples
 from incentive_engine.allocation.population.sweep import threads
 from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
+from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.domain import BUDGET, COST, SPEND, Columns
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.parallel import Advance, unheard
@@ -245,6 +249,40 @@ class Curve:
         freed = self.plan(replace(plan.problem, limits=others), plan.prices)
         return max(freed.value - point.value, 0.0)
 
+    def ample(self, problem: Problem) -> float:
+        """Return a budget that changes nothing for a problem without one: what its plan costs."""
+        cost = self.plan(problem).amounts(self.users, {}).get(COST, 0.0)
+        return float(np.ceil(cost))
+
+    def safety(self, problem: Problem) -> tuple[SafetyPoint, ...]:
+        """Return the plans of rising confidence that fit into the problem's amount.
+
+        What they give up is the price of safety. Nothing for a budget of face value, which real
+        redemption cannot exceed, nor without a budget. Levels at which the limits cannot hold are
+        left out.
+        """
+        pool = problem.pool
+        if pool is None or pool.basis == "face" or problem.face is None or pool.amount <= 0:
+            return ()
+        points: list[SafetyPoint] = []
+        prices = None
+        # at 0.5 the expected cost fills the budget
+        for confidence in (0.5, 0.8, 0.9, 0.95, 0.99):
+            surer = replace(pool, basis="at-risk", confidence=confidence)
+            plan = self.plan(replace(problem, pool=surer), prices)
+            if not plan.feasible:
+                break
+            prices = plan.prices
+            points.append(
+                SafetyPoint(
+                    confidence=confidence,
+                    value=plan.value,
+                    expected=plan.usage.get(BUDGET, 0.0),
+                    amounts=self.point(plan, marginal=False).amounts,
+                )
+            )
+        return tuple(points)
+
     def _marginal(
         self, plan: Relaxed, amounts: Mapping[str, float], below: Relaxed | None
     ) -> float | None:
@@ -266,3 +304,74 @@ class Curve:
         if not relaxation.needed:  # prices were not near enough to tell
             return ()
         return explain(plan.problem, self.users, plan.rows, relaxation, self._params).faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MandateSearch:
+    """What the search for a marginal return found.
+
+    Attributes
+    ----------
+    at_least
+        The marginal return asked for.
+    cap
+        No budget above this was looked at, currency units.
+    point
+        The largest budget whose marginal return reaches it; None when none does.
+    best
+        The budget with the highest marginal return, for the message when none reaches it.
+    """
+
+    at_least: float
+    cap: float
+    point: CurvePoint | None
+    best: CurvePoint | None
+
+
+def largest_budget(
+    curve: Curve, problem_at: Callable[[float], Problem | None], *, cap: float, at_least: float
+) -> MandateSearch:
+    """Return the largest budget up to a cap whose marginal return is at least a bound.
+
+    Parameters
+    ----------
+    problem_at
+        Budget to problem, None where there is none; limits in percent move with the budget.
+    at_least
+        Incremental spend per unit of cost of the last money used, see `CurvePoint`.
+
+    Notes
+    -----
+    Some budgets are looked at, then the interval above the largest that does it is halved.
+    Where money is left over, the marginal return is that of the money used.
+    """
+    # budgets of the first look, as parts of the cap
+    amounts = [
+        cap * share for share in (0.004, 0.016, 0.032, *(step / 16 for step in range(1, 17)))
+    ]
+    problems = [problem for amount in amounts if (problem := problem_at(amount)) is not None]
+    seen = curve.points(problems, marginal=True)
+    points = [point for point in seen if point.marginal_return is not None]
+    best = max(points, key=lambda point: point.marginal_return or -np.inf, default=None)
+    good = [point for point in points if _reaches(point, at_least)]
+    if not good:
+        return MandateSearch(at_least=at_least, cap=cap, point=None, best=best)
+    # the largest budget, not the first that fails: returns of whole plans need not fall evenly
+    point = good[-1]
+    low = point.budget
+    high = min((amount for amount in amounts if amount > low), default=low)
+    # the search ends when the budget is known to this part of the cap
+    near = 1e-3
+    while high - low > near * cap:
+        middle = (low + high) / 2.0
+        problem = problem_at(middle)
+        tried = None if problem is None else curve.point(curve.plan(problem, point.plan.prices))
+        if tried is not None and _reaches(tried, at_least):
+            low, point = middle, tried
+        else:
+            high = middle
+    return MandateSearch(at_least=at_least, cap=cap, point=point, best=best)
+
+
+def _reaches(point: CurvePoint, at_least: float) -> bool:
+    return point.marginal_return is not None and point.marginal_return >= at_least

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from incentive_engine.allocation.budgets.curve import Curve, CurvePoint
 from incentive_engine.allocation.budgets.other_budget import rule_of, with_budget_of
-from incentive_engine.allocation.budgets.safety import price_of_safety
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import LimitReport
 from incentive_engine.allocation.problem import Problem
@@ -127,7 +126,7 @@ def study(
         points=points,
         refusals=refusals,
         limits=tuple(limits),
-        safety=price_of_safety(curve, problems[focus]) if focus in problems else (),
+        safety=curve.safety(problems[focus]) if focus in problems else (),
     )
 
 

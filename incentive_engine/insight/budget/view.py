@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from incentive_engine.allocation.budgets.curve import Curve
-from incentive_engine.allocation.budgets.mandate import ample_budget
-from incentive_engine.allocation.budgets.safety import price_of_safety
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.allocation import Allocation
@@ -51,7 +49,7 @@ def budget_view(
         return BudgetView(cost_error=cost_error)
     curve, split = Curve(problem, measures_of(table)), plan.split
     if policy.budget is None:
-        policy = policy.with_budget(amount=ample_budget(curve, problem))
+        policy = policy.with_budget(amount=curve.ample(problem))
         problem = build_problem(policy, table, holdout)
         # how far, relatively, an ample budget moves the prices of a plan without one
         same = 0.01
@@ -63,7 +61,7 @@ def budget_view(
     safe: tuple[SafetyPoint, ...] = ()
     if budget.basis == "at-risk":
         pool = replace(problem.pool, cost_error=cost_error)
-        safe = price_of_safety(curve, replace(problem, pool=pool))
+        safe = curve.safety(replace(problem, pool=pool))
     marginal = None if own is None else own.marginal_return
     return BudgetView(marginal_return=marginal, safety=safe, cost_error=cost_error)
 
