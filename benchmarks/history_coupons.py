@@ -29,10 +29,11 @@ import pandas as pd
 
 from incentive_engine.config.history import Declaration
 from incentive_engine.config.offer import Offer
-from incentive_engine.features.computing.events import features_at, sorted_events
+from incentive_engine.features.computing.events import features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
 from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.sorted_events import sorted_events
 
 KINDS = ["order", "item", "issue", "redeem"]
 LATER = pd.Timestamp("2017-09-01")

@@ -28,10 +28,11 @@ import incentive_engine as ie
 from incentive_engine.allocation.decisions.decision import decide
 from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
 from incentive_engine.data.users import UserTable
-from incentive_engine.features.computing.events import SortedEvents, features_at
+from incentive_engine.features.computing.events import features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import EventArrays
 from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.sorted_events import SortedEvents
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.one_user import UserEvents, UserHistory
 from incentive_engine.live.newcomers import Newcomers

@@ -11,8 +11,13 @@ from typing import TypeVar
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources.source import Source
 from incentive_engine.errors import Fault, IncentiveError
-from incentive_engine.features.logs.log import LogCounts, LogReader, refuse_without_events
-from incentive_engine.features.logs.source import LogSource, open_log
+from incentive_engine.features.logs.log import (
+    LogCounts,
+    LogReader,
+    LogSource,
+    refuse_without_events,
+)
+from incentive_engine.features.logs.source import open_log
 from incentive_engine.features.logs.times import is_without_zone
 from incentive_engine.features.plan import feature_plan, history_of, read_moments, unknown_kinds
 from incentive_engine.language import Message, say

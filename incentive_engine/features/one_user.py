@@ -15,10 +15,11 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.row_checks import counted, first_rows
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault, nearest
-from incentive_engine.features.computing.events import features_at, in_order, sorted_events
+from incentive_engine.features.computing.events import features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import FeatureProgram, build_program
+from incentive_engine.features.computing.sorted_events import in_order, sorted_events
 from incentive_engine.features.computing.standard import LogContent, standard_declarations
 from incentive_engine.features.logs.log import amounts_of
 from incentive_engine.features.logs.times import micros_of, names_zone

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from incentive_engine.data.tables.arrow import as_arrow, as_numpy, whole
-from incentive_engine.features.computing.events import SortedEvents, in_order
 from incentive_engine.features.computing.kernel import EventArrays
 from incentive_engine.features.computing.shard_kernels import (
     count_repeats,
@@ -25,6 +24,7 @@ from incentive_engine.features.computing.shard_kernels import (
     hash_texts,
     places_by_user,
 )
+from incentive_engine.features.computing.sorted_events import SortedEvents, in_order
 from incentive_engine.features.logs.log import (
     EventBatch,
     LogCounts,

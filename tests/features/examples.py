@@ -11,10 +11,11 @@ from incentive_engine.config.history import Declaration
 from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.durations import DAY
 from incentive_engine.domain import IntArray
-from incentive_engine.features.computing.events import ComputedFeatures, features_at, sorted_events
+from incentive_engine.features.computing.events import ComputedFeatures, features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, Codes, EventArrays
 from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.sorted_events import sorted_events
 
 KINDS = ("order", "visit", "issue", "redeem")
 CATEGORIES = ("food", "home", "baby", "sports", "pets")

@@ -1,4 +1,4 @@
-"""Events in memory, sorted by user and time, and the features that they make at given moments."""
+"""The features that events in memory make at given moments."""
 
 from __future__ import annotations
 
@@ -9,24 +9,9 @@ import numpy as np
 
 from incentive_engine.domain import IntArray
 from incentive_engine.features.computing.finish import Values, finished
-from incentive_engine.features.computing.kernel import EventArrays, Scratch, reckon
+from incentive_engine.features.computing.kernel import Scratch, reckon
 from incentive_engine.features.computing.program import FeatureProgram
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SortedEvents:
-    """Events of some users, those of a user together and in order of time.
-
-    Attributes
-    ----------
-    arrays
-        The events.
-    start
-        (users + 1,) int64, where the events of each user begin.
-    """
-
-    arrays: EventArrays
-    start: IntArray
+from incentive_engine.features.computing.sorted_events import SortedEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,31 +31,6 @@ class ComputedFeatures:
     columns: Mapping[str, Values]
     seen: IntArray
     late: IntArray
-
-
-def sorted_events(user: IntArray, arrays: EventArrays, *, users: int) -> SortedEvents:
-    """Return events in order.
-
-    Parameters
-    ----------
-    user
-        (n,) int64, the user of each event, from 0 to below `users`.
-    """
-    order = np.lexsort((arrays.kind, arrays.time, user))
-    counts = np.bincount(user, minlength=users)
-    start = np.concatenate([[0], np.cumsum(counts)])
-    return SortedEvents(arrays=in_order(arrays, order), start=start)
-
-
-def in_order(arrays: EventArrays, order: IntArray) -> EventArrays:
-    """Return events in another order, (n,) int64 places."""
-    return EventArrays(
-        time=arrays.time[order],
-        kind=arrays.kind[order],
-        category=arrays.category[order],
-        amount=arrays.amount[order],
-        known=arrays.known[order] if len(arrays.known) else arrays.known,
-    )
 
 
 def scratch_for(program: FeatureProgram, events: SortedEvents) -> Scratch:
