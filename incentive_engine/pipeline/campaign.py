@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,10 @@ from incentive_engine.pipeline.steps import Steps
 from incentive_engine.pipeline.trials import baseline_file, baseline_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from incentive_engine.data.trials.trial import Trial
+    from incentive_engine.data.users import UserTable
     from incentive_engine.features.computing.history_columns import HistoryColumn
     from incentive_engine.uplift.diagnosis.drift import Drift
     from incentive_engine.uplift.diagnosis.verdicts import Diagnosis
@@ -220,19 +224,32 @@ def score_into(
 ) -> None:
     """Score the campaign's users, block by block, and write the table as Parquet or CSV."""
     from incentive_engine.data.tables.frames import write_blocks
-
-    users = users_of(campaign, policy)
-    if shared is not None:
-        from incentive_engine.pipeline.score_shards import scored_blocks
-
-        with scored_blocks(users, model, policy, shared) as blocks:
-            write_blocks(blocks, file)
-        return
+    from incentive_engine.pipeline.score_shards import scored_blocks
     from incentive_engine.uplift.model import predict
     from incentive_engine.uplift.storage import load_model
 
+    users = users_of(campaign, policy)
+    if shared is not None:
+        score = partial(_scores_of, str(model.absolute()), policy)
+        with scored_blocks(users, score, shared) as blocks:
+            write_blocks(blocks, file)
+        return
     fitted = load_model(model)
     write_blocks((predict(fitted, block, policy) for block in users.blocks()), file)
+
+
+def _scores_of(model: str, policy: Policy, users: UserTable) -> pd.DataFrame:
+    """Return the scores of users by the model of a directory, which each worker reads once."""
+    from incentive_engine.uplift.model import predict
+
+    return predict(_read_once(model), users, policy)
+
+
+@lru_cache(maxsize=1)
+def _read_once(directory: str) -> EffectModel:
+    from incentive_engine.uplift.storage import load_model
+
+    return load_model(Path(directory))
 
 
 def drift_into(campaign: CampaignTables, model: Path, policy: Policy, file: Path) -> None:

@@ -7,10 +7,11 @@ import pandas as pd
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.durations import DAY
-from incentive_engine.features.computing.events import features_at, sorted_events
+from incentive_engine.features.computing.events import features_at
 from incentive_engine.features.computing.history_columns import history_columns
 from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
 from incentive_engine.features.computing.program import build_program
+from incentive_engine.features.computing.sorted_events import sorted_events
 from incentive_engine.features.computing.standard import KINDS, LogContent, standard_declarations
 from incentive_engine.features.logs.vocabulary import category_text
 from incentive_engine.synthetic.habits import draw_log
