@@ -23,6 +23,7 @@ from incentive_engine.language import (
 from incentive_engine.language.formats import DASH
 from incentive_engine.language.terminal_text import aligned
 from incentive_engine.measurement.lessons import Lesson, Split, lessons
+from incentive_engine.report.pages.measurement import OfferOutcome
 from incentive_engine.stats.estimate import Estimate, as_plain
 from incentive_engine.stats.intervals import NORMAL_95
 
@@ -63,33 +64,6 @@ class Promise:
         if abs(gap) <= NORMAL_95 * math.hypot(error, self.measured.standard_error):
             return say("campaign.as_stated")
         return say("campaign.more_than_stated" if gap > 0 else "campaign.less_than_stated")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferOutcome:
-    """One offer of the plan.
-
-    Attributes
-    ----------
-    planned
-        Users it was meant for.
-    arrived
-        How many of them it reached; None where that is not known.
-    scores
-        Conversions that it should add, by the scores.
-    measured
-        Conversions that it added; None where that cannot be told.
-    forecast, redeemed
-        Subsidy of those it was meant for, currency units; what was paid is None where unknown.
-    """
-
-    offer: str
-    planned: int
-    arrived: int | None
-    scores: float
-    measured: Estimate | None
-    forecast: float
-    redeemed: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

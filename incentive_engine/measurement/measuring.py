@@ -11,9 +11,10 @@ from incentive_engine.allocation.plans.plan import solve
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import CONVERSION, COST, SPEND, BoolArray, FloatArray
 from incentive_engine.language import Message, say
-from incentive_engine.measurement.figures import Measurement, OfferOutcome, Promise
+from incentive_engine.measurement.figures import Measurement, Promise
 from incentive_engine.measurement.finished_campaign import FinishedCampaign
 from incentive_engine.measurement.lessons import Split
+from incentive_engine.report.pages.measurement import OfferOutcome
 from incentive_engine.run.statements import StatedEstimate
 from incentive_engine.stats.estimate import Estimate
 from incentive_engine.stats.holdout_effect import difference_from_holdout

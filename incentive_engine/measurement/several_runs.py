@@ -18,7 +18,6 @@ from incentive_engine.measurement.lessons import Split
 from incentive_engine.report.pages.measurement import (
     LessonLine,
     MeasuredCampaign,
-    MeasuredOffer,
     MeasurementPage,
     SplitStep,
 )
@@ -159,18 +158,7 @@ def _page_campaign(campaign: Measurement) -> MeasuredCampaign:
         verdict=promise.verdict,
         forecast=campaign.forecast,
         paid=campaign.redeemed,
-        offers=tuple(
-            MeasuredOffer(
-                offer=offer.offer,
-                planned=offer.planned,
-                arrived=offer.arrived,
-                scores=offer.scores,
-                measured=offer.measured,
-                forecast=offer.forecast,
-                paid=offer.redeemed,
-            )
-            for offer in campaign.offers
-        ),
+        offers=campaign.offers,
         steps=() if campaign.split is None else tuple(_steps(campaign.split)),
         lessons=tuple(LessonLine(what=x.what, advice=x.advice) for x in campaign.lessons),
         facts=tuple(campaign.facts()),

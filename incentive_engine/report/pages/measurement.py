@@ -14,8 +14,22 @@ from incentive_engine.stats.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredOffer:
-    """One offer of a campaign; None where a figure is not known."""
+class OfferOutcome:
+    """One offer of the plan.
+
+    Attributes
+    ----------
+    planned
+        Users it was meant for.
+    arrived
+        How many of them it reached; None where that is not known.
+    scores
+        Conversions that it should add, by the scores.
+    measured
+        Conversions that it added; None where that cannot be told.
+    forecast, redeemed
+        Subsidy of those it was meant for, currency units; what was paid is None where unknown.
+    """
 
     offer: str
     planned: int
@@ -23,7 +37,7 @@ class MeasuredOffer:
     scores: float
     measured: Estimate | None
     forecast: float
-    paid: float | None
+    redeemed: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +88,7 @@ class MeasuredCampaign:
     verdict: Message | None
     forecast: float
     paid: float | None
-    offers: tuple[MeasuredOffer, ...]
+    offers: tuple[OfferOutcome, ...]
     steps: tuple[SplitStep, ...]
     lessons: tuple[LessonLine, ...]
     facts: tuple[Message, ...]
