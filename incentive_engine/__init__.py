@@ -24,8 +24,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from incentive_engine.on_demand import on_demand
-
 if TYPE_CHECKING:
     from incentive_engine.allocation.certificate import Certificate
     from incentive_engine.allocation.decisions.decision import OfferChoice
@@ -87,9 +85,9 @@ __all__ = [
     "verify",
 ]
 
-_named = on_demand(
-    __name__,
-    {
+_module_of = {
+    name: module
+    for module, names in {
         "allocation.certificate": ("Certificate",),
         "allocation.decisions.decision": ("OfferChoice",),
         "allocation.decisions.frozen_policy": ("FrozenPolicy", "Prices", "User"),
@@ -107,8 +105,9 @@ _named = on_demand(
         "stats.estimate": ("Estimate",),
         "uplift.params": ("FitParams",),
         "verify": ("Verification",),
-    },
-)
+    }.items()
+    for name in names
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
@@ -119,7 +118,11 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name is
         from importlib.metadata import version
 
         return version("incentive-engine")
-    return _named(name)
+    if name not in _module_of:
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    value = getattr(import_module(f"{__name__}.{_module_of[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,6 @@ SOURCES: Final = (
     "domain.py",
     "errors.py",
     "knobs.py",
-    "on_demand.py",
     "language",
     "jit.py",
     "parallel.py",

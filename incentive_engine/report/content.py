@@ -7,8 +7,9 @@ apply and shows as a dash.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
+from incentive_engine.config.policy import Objective
 from incentive_engine.domain import Reason
 from incentive_engine.language import Message
 from incentive_engine.stats.estimate import Estimate
@@ -31,6 +32,11 @@ class StatedObjective:
     """Measure and coefficient."""
     weighted: bool
     """Whether users count differently."""
+
+    @classmethod
+    def of(cls, objective: Objective) -> Self:
+        """Return the objective of a policy."""
+        return cls(terms=tuple(objective.maximise.items()), weighted=bool(objective.weight))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

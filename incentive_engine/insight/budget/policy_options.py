@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import incentive_engine
 from incentive_engine.config.document.loading import load_policy
 from incentive_engine.config.overridable import Override, apply_overrides
 from incentive_engine.config.policy import Budget, Policy
@@ -42,7 +41,7 @@ class BudgetOptions:
 
 def default_policy() -> Path:
     """Return the Double 11 sample policy that comes with the program."""
-    package = Path(incentive_engine.__file__).parent
+    package = Path(__file__).parents[2]
     places = (package / "policies", package.parent / "policies")
     for place in places:
         if (place / "double11.yaml").is_file():

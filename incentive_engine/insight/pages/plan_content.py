@@ -41,7 +41,7 @@ def proof_of(policy: Policy, certificate: Mapping[str, Any]) -> Proof:
         bound=certificate["bound"],
         gap=certificate["gap"],
         searched=_searched(certificate),
-        aim=aim_of(policy),
+        aim=StatedObjective.of(policy.objective),
     )
 
 
@@ -174,14 +174,6 @@ def titles_of(policy: Policy) -> Titles:
     """Return what pages call a policy's offers and columns."""
     offers = {offer.id: offer.title for offer in policy.offers if offer.title is not None}
     return Titles(offers=offers, columns=policy.titles)
-
-
-def aim_of(policy: Policy) -> StatedObjective:
-    """Return what is maximised."""
-    objective = policy.objective
-    return StatedObjective(
-        terms=tuple(objective.maximise.items()), weighted=bool(objective.weight)
-    )
 
 
 def limit_row(policy: Policy, entry: Mapping[str, Any]) -> LimitRow:

@@ -32,7 +32,7 @@ from incentive_engine.errors import ConfigError, Fault, InfeasibleError
 from incentive_engine.insight.budget.chosen_pairs import measures_of
 from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.response import budget_response
-from incentive_engine.insight.pages.plan_content import aim_of, limit_row
+from incentive_engine.insight.pages.plan_content import limit_row
 from incentive_engine.insight.planner.outlook import PlanOutlook
 from incentive_engine.insight.stated_problem import by_the_trial, state_problem
 from incentive_engine.insight.value.cost_correction import CostCorrection
@@ -40,7 +40,7 @@ from incentive_engine.insight.value.gain import gain_of_plan, trial_problem
 from incentive_engine.insight.value.plan_gain import PlanGain, ValuedTrial
 from incentive_engine.language import say
 from incentive_engine.pipeline.quality import ModelQuality, model_cost_error
-from incentive_engine.report.content import Proof
+from incentive_engine.report.content import Proof, StatedObjective
 from incentive_engine.report.evidence import Response
 
 
@@ -222,7 +222,7 @@ class WarmPlan:
             policy=stand.policy,
             proof=Proof(
                 feasible=point.feasible, value=point.value, bound=point.bound, gap=point.gap,
-                searched=None, aim=aim_of(stand.policy),
+                searched=None, aim=StatedObjective.of(stand.policy.objective),
             ),
             conversions=point.amounts.get(CONVERSION, 0.0),
             spend=point.amounts.get(SPEND),

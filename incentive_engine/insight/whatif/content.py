@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from incentive_engine.domain import CONVERSION, COST, FACE, SPEND
 from incentive_engine.insight.budget.policy_options import budget_of
 from incentive_engine.insight.budget.study import Study, focus_of
-from incentive_engine.insight.pages.plan_content import aim_of, limit_row, safety_of
+from incentive_engine.insight.pages.plan_content import limit_row, safety_of
 from incentive_engine.insight.params import INSIGHT
 from incentive_engine.insight.whatif.movers import Move
 from incentive_engine.language import Message
+from incentive_engine.report.content import StatedObjective
 from incentive_engine.report.pages.whatif import (
     LimitCostRow,
     MoveTable,
@@ -34,7 +35,7 @@ def whatif_page(
     return WhatIfContent(
         campaign=base.variant.policy.name,
         currency=base.variant.policy.currency,
-        aim=aim_of(base.variant.policy),
+        aim=StatedObjective.of(base.variant.policy.objective),
         users=base.table.n_users,
         focus=focus,
         variants=tuple(

@@ -41,7 +41,7 @@ def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> s
         ],
         has_truth=scenario.source == "world",
         has_efficiency=bool(comparison.table["efficiency_gain"].notna().any()),
-        aim=words.aim(t, _aim(comparison)),
+        aim=words.aim(t, StatedObjective.of(comparison.objective)),
         headline=_headline(t, comparison),
         picture=_picture(t, comparison),
         weighted=_measure(comparison) == "value",
@@ -60,13 +60,6 @@ def render_comparison(comparison: StrategyComparison, *, lang: Code = "en") -> s
     )
 
 
-def _aim(comparison: StrategyComparison) -> StatedObjective:
-    objective = comparison.objective
-    return StatedObjective(
-        terms=tuple(objective.maximise.items()), weighted=bool(objective.weight)
-    )
-
-
 def _measure(comparison: StrategyComparison) -> str:
     """Return the column in which all strategies are compared: the policy's aim where it is known.
 
@@ -77,8 +70,9 @@ def _measure(comparison: StrategyComparison) -> str:
 
 def _in_words(t: Language, comparison: StrategyComparison) -> str:
     """Return what that column is called."""
-    is_value = _measure(comparison) == "value"
-    return words.aim(t, _aim(comparison)) if is_value else t("measure.conversion")
+    if _measure(comparison) != "value":
+        return t("measure.conversion")
+    return words.aim(t, StatedObjective.of(comparison.objective))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from starlette.responses import FileResponse, Response
 
 from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.insight.pages.plan_content import aim_of, titles_of
+from incentive_engine.insight.pages.plan_content import titles_of
 from incentive_engine.insight.value.plan_gain import ValuedTrial
 from incentive_engine.language import Language, say
+from incentive_engine.report.content import StatedObjective
 from incentive_engine.report.pages.page import limit_lines
 from incentive_engine.report.titles import Named, limit_with_titles
 from incentive_engine.report.words import aim
@@ -200,7 +201,7 @@ def _estimated(
 
 def _value(t: Language, before: FinishedRun, after: FinishedRun) -> str:
     """Return what is maximised, where both plans maximise the same."""
-    aims = {aim(t, aim_of(run.policy)) for run in (before, after)}
+    aims = {aim(t, StatedObjective.of(run.policy.objective)) for run in (before, after)}
     return t("studio.value_of", aim=aims.pop()) if len(aims) == 1 else t("studio.value")
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incentive_engine.config.policy import Policy
-from incentive_engine.insight.pages.plan_content import aim_of, limit_row, titles_of
+from incentive_engine.insight.pages.plan_content import limit_row, titles_of
 from incentive_engine.insight.planner.paired_gain import GainDifference, gain_difference
 from incentive_engine.insight.planner.run_changes import RunChanges, run_changes
 from incentive_engine.insight.value.plan_gain import ValuedTrial
-from incentive_engine.report.content import LimitRow, Proof
+from incentive_engine.report.content import LimitRow, Proof, StatedObjective
 from incentive_engine.report.titles import Titles
 from incentive_engine.run.finished import FinishedRun, read_run
 from incentive_engine.run.format import RunFile
@@ -53,7 +53,7 @@ def run_view(directory: Path) -> RunView:
             bound=certificate.bound,
             gap=certificate.gap,
             searched=None,
-            aim=aim_of(run.policy),
+            aim=StatedObjective.of(run.policy.objective),
         ),
         limits=tuple(
             limit_row(run.policy, limit.model_dump(exclude_none=True))
