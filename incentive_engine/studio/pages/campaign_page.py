@@ -20,7 +20,7 @@ from incentive_engine.report.figures.charts import Axis, Chart, Colour, Series, 
 from incentive_engine.report.words import limit_title
 from incentive_engine.studio.door import unreadable
 from incentive_engine.studio.visit import Visit, back
-from incentive_engine.workflow.studio.running import FindingAnswer, Running, hours_since
+from incentive_engine.workflow.studio.running import PlannerAnswer, Running, hours_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class CampaignPages:
     """
 
     look: Callable[[Path, str], Running]
-    settle: Callable[[Path, str, FindingAnswer], Action]
+    settle: Callable[[Path, str, PlannerAnswer], Action]
 
     def campaign(self, visit: Visit) -> Response:
         """Show a running campaign."""
@@ -93,7 +93,7 @@ class CampaignPages:
         if verb not in verbs:
             raise ConfigError(unreadable())
         run = visit.run(name)
-        given = FindingAnswer(key=visit.field("finding"), verb=verbs[verb], by=by)
+        given = PlannerAnswer(key=visit.field("finding"), verb=verbs[verb], by=by)
         self.settle(run, _ledger(visit, run), given)
         return back(visit.field("back") or "/")
 

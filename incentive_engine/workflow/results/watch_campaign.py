@@ -31,7 +31,7 @@ from incentive_engine.live.watch.watching import Watch
 from incentive_engine.measurement.covariates import read_covariates
 from incentive_engine.pipeline.steps import Progress, quiet
 from incentive_engine.stats.sequential import Noticing
-from incentive_engine.workflow.studio.running import FindingAnswer, Pace, Running
+from incentive_engine.workflow.studio.running import Pace, PlannerAnswer, Running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,7 +157,7 @@ class RunningCampaigns:
         with self._lock:
             return _standing(running, running.look())
 
-    def answer(self, run_dir: Path, ledger: str, given: FindingAnswer) -> Action:
+    def answer(self, run_dir: Path, ledger: str, given: PlannerAnswer) -> Action:
         """Accept or decline a finding under somebody's name; servers obey within a second.
 
         Raises

@@ -32,7 +32,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingAnswer:
+class PlannerAnswer:
     """What somebody answers to a finding, named by its key."""
 
     key: str
