@@ -74,7 +74,7 @@ class Sliders:
         return JSONResponse({"about": name, "task": task.id})
 
     def deeper(self, visit: Visit) -> Response:
-        """Return what takes longer of the plan solved last: its gain by the trial, or more.
+        """Return what takes longer of the plan solved last: its gain by the trial or another part.
 
         Nothing comes where there is no such plan any more: the hand has moved on.
         """
