@@ -26,7 +26,8 @@ from uplift_markets import MARKETS, draw_people, logged_trial, policy_of
 
 import incentive_engine as ie
 from incentive_engine.allocation.decisions.decision import decide
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.data.users import UserTable
 from incentive_engine.features.computing.events import features_at
 from incentive_engine.features.computing.history_columns import history_columns

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.limits import LinearLimit, sum_limit
 from incentive_engine.allocation.pacing.room import Bounds, room
 from incentive_engine.allocation.problem import BudgetPool, Problem

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from incentive_engine.allocation.certificate import Certificate
     from incentive_engine.allocation.decisions.decision import OfferChoice
-    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+    from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
+    from incentive_engine.allocation.decisions.prices import Prices
     from incentive_engine.config.offer import Offer
     from incentive_engine.config.policy import Budget, Limit, Policy
     from incentive_engine.data.scores import ScoreTable
@@ -90,7 +91,8 @@ _module_of = {
     for module, names in {
         "allocation.certificate": ("Certificate",),
         "allocation.decisions.decision": ("OfferChoice",),
-        "allocation.decisions.frozen_policy": ("FrozenPolicy", "Prices", "User"),
+        "allocation.decisions.frozen_policy": ("FrozenPolicy", "User"),
+        "allocation.decisions.prices": ("Prices",),
         "config.offer": ("Offer",),
         "config.policy": ("Budget", "Limit", "Policy"),
         "data.scores": ("ScoreTable",),

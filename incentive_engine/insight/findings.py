@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.scores import ScoreTable

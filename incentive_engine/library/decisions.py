@@ -7,7 +7,8 @@ from typing import Any
 
 from incentive_engine.allocation.decisions.decision import OfferChoice
 from incentive_engine.allocation.decisions.decision import decide as decide_user
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 

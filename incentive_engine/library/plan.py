@@ -15,7 +15,8 @@ from incentive_engine.allocation.budgets.other_budget import with_budget_of
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.certificate import Certificate
 from incentive_engine.allocation.decisions.freezing import freeze_policy
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.plan import freeze_prices, solve
 from incentive_engine.config.amounts import parse_amount

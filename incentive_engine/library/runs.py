@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.config.document.loading import load_policy as load_document
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import read_table

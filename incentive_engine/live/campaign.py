@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide, micros_of, rules_of
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.config.policy import Policy
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import MICROS, Reason

@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import NormalDist
 
 from incentive_engine.allocation.decisions.decision import rules_of
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.config.policy import Budget, Policy
 from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.errors import Fault, VerificationError

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from incentive_engine.allocation.build import build_problem
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.pacing.foresight import foresight
 from incentive_engine.allocation.pacing.pacer import Moment, Pacer, WarmStart

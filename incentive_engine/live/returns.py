@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.pacing.room import Bounds, room, stays_of_open
 from incentive_engine.domain import BUDGET, FACE, ISSUED, MICROS
 from incentive_engine.live.forecast import ArrivalForecast

@@ -13,7 +13,8 @@ import pytest
 from incentive_engine.allocation.build import build_problem
 from incentive_engine.allocation.decisions.decision import OfferChoice, decide
 from incentive_engine.allocation.decisions.freezing import freeze_policy
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.plans.per_user import margins, propensities, reasons
 from incentive_engine.allocation.plans.plan import freeze_prices, solve

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from incentive_engine.allocation.decisions.decision import decide
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
+from incentive_engine.allocation.decisions.prices import Prices
 
 ROOT = Path(__file__).parents[2]
 Incentive = Callable[..., subprocess.CompletedProcess[str]]

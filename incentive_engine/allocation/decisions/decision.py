@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices, User
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, User
 from incentive_engine.allocation.decisions.limit_rules import (
     Cell,
     Form,
@@ -21,6 +21,7 @@ from incentive_engine.allocation.decisions.limit_rules import (
     LimitRule,
     Pair,
 )
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.decisions.user_attributes import (
     Attributes,
     attribute_value,

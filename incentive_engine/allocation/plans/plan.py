@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy, Prices
+from incentive_engine.allocation.decisions.frozen_policy import FrozenPolicy
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.infeasible.conflict import explain, relax, relax_whole

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.language import Message
 from incentive_engine.live.actions import Change
 from incentive_engine.live.ledger.clock import moment_text

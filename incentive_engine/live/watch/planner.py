@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.allocation.pacing.pacer import (
     bounds_left,
     lowest_within,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.config.policy import Policy

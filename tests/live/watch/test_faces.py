@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incentive_engine.allocation.decisions.frozen_policy import Prices
+from incentive_engine.allocation.decisions.prices import Prices
 from incentive_engine.domain import BUDGET, MICROS
 from incentive_engine.live.watch.finding import Finding
 from incentive_engine.live.watch.look import Look
