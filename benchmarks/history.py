@@ -33,7 +33,7 @@ from incentive_engine.config.history import Declaration, EventLog, History, Mome
 from incentive_engine.features.computing.history_columns import HistoryColumn, history_columns
 from incentive_engine.features.local import ShardFeatures, features_of_rows
 from incentive_engine.features.logs.log import LogReader
-from incentive_engine.features.logs.source import open_log
+from incentive_engine.features.logs.opening import open_log
 from incentive_engine.features.plan import FeaturePlan
 from incentive_engine.features.shards import open_sharded_log, write_sharded_log
 from incentive_engine.fleet import Processes

@@ -14,10 +14,10 @@ from incentive_engine.errors import Fault, IncentiveError
 from incentive_engine.features.logs.log import (
     LogCounts,
     LogReader,
-    LogSource,
     refuse_without_events,
 )
-from incentive_engine.features.logs.source import open_log
+from incentive_engine.features.logs.opening import open_log
+from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.logs.times import is_without_zone
 from incentive_engine.features.plan import feature_plan, history_of, read_moments, unknown_kinds
 from incentive_engine.language import Message, say

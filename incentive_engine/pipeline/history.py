@@ -20,9 +20,10 @@ from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.events import ComputedFeatures
 from incentive_engine.features.computing.finish import Values
 from incentive_engine.features.local import ShardFeatures, features_of_rows
-from incentive_engine.features.logs.log import LogReader, LogSource
+from incentive_engine.features.logs.log import LogReader
 from incentive_engine.features.logs.moments import MomentRows, moment_column
-from incentive_engine.features.logs.source import open_log
+from incentive_engine.features.logs.opening import open_log
+from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.plan import FeaturePlan, feature_plan, history_of, read_moments
 from incentive_engine.features.report import history_warnings
 from incentive_engine.features.shards import (

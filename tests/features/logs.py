@@ -11,7 +11,7 @@ import pandas as pd
 
 from incentive_engine.config.history import History
 from incentive_engine.features.logs.log import LogReader
-from incentive_engine.features.logs.source import open_log
+from incentive_engine.features.logs.opening import open_log
 from incentive_engine.features.shards import ShardedLog, open_sharded_log, write_sharded_log
 from incentive_engine.fleet import Processes
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from incentive_engine.config.history import Constant, EventLog, History
 from incentive_engine.data.row_checks import counted
-from incentive_engine.data.sources.source import Source
 from incentive_engine.data.tables.arrow import (
     Column,
     as_arrow,
@@ -26,55 +25,10 @@ from incentive_engine.data.tables.arrow import (
 from incentive_engine.domain import BoolArray, IntArray
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.kernel import NO_AMOUNT, EventArrays
+from incentive_engine.features.logs.source import LogSource
 from incentive_engine.features.logs.times import MISSING, micros_of
 from incentive_engine.features.logs.vocabulary import Vocabulary, as_text, fits_int64
 from incentive_engine.language import say
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LogSource:
-    """One log of a policy, and its table.
-
-    Attributes
-    ----------
-    user
-        The table's column of users' ids.
-    zoned
-        The columns of times that name their zone; they are read as UTC.
-    """
-
-    log: EventLog
-    table: Source
-    user: str
-    zoned: frozenset[str]
-
-    @property
-    def where(self) -> str:
-        """How messages call it."""
-        return self.table.where
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the log names, each once."""
-        return tuple(
-            self.user if name == self.log.user else name for name in named_columns(self.log)
-        )
-
-    @property
-    def user_type(self) -> pa.DataType:
-        """The type of the users' ids."""
-        return self.table.schema().field(self.user).type
-
-    def zone(self, column: str, otherwise: str) -> str:
-        """Return the zone of a column of times."""
-        return "UTC" if column in self.zoned else otherwise
-
-
-def named_columns(log: EventLog) -> tuple[str, ...]:
-    """Return the columns of its table that a log names, each once."""
-    kind = None if isinstance(log.kind, Constant) else log.kind
-    named = (log.user, log.time, kind, log.category, log.amount, log.known, log.campaign)
-    return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
