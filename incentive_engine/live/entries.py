@@ -165,7 +165,8 @@ def open_for_reading(ledger: str) -> Any:  # noqa: ANN401 - either library's
         return file
     import psycopg
 
-    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore, told
+    from incentive_engine.live.ledger.stores.postgres_connection import told
+    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore
 
     place = read_database_url(ledger, where="LEDGER")
     with told(place.shown):

@@ -190,7 +190,8 @@ def reading(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]
 def _reading_postgres(ledger: str) -> Iterator[Callable[[str], Iterator[tuple[Any, ...]]]]:
     import psycopg
 
-    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore, told
+    from incentive_engine.live.ledger.stores.postgres_connection import told
+    from incentive_engine.live.ledger.stores.postgres_store import PostgresStore
 
     place = read_database_url(ledger, where="--ledger")
     parameters: dict[str, Any] = dict(place.parameters)
