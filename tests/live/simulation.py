@@ -32,7 +32,7 @@ from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.records import Names, RiskMargin
 from incentive_engine.live.ledger.stores.change_buffer import IndexParams
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
-from incentive_engine.live.ledger.stores.store import Terms, UnavailableError
+from incentive_engine.live.ledger.stores.store import Store, Terms, UnavailableError
 
 from .ledgers import (
     BUDGET,
@@ -65,6 +65,16 @@ class Database(Protocol):
 
 class CrashError(Exception):
     """The program has died."""
+
+
+class Fragile(Store, Protocol):
+    """A store that dies at a chosen moment."""
+
+    fate: str
+
+    def die(self) -> None: ...
+
+    def fill_disk(self, *, is_full: bool) -> None: ...
 
 
 class FragileStore(SQLiteStore):
@@ -111,6 +121,8 @@ class World:
     ends: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     number: int = 0
     waiting: int = 0
+    store: Fragile = field(init=False)
+    ledger: Ledger = field(init=False)
 
     def run(self) -> None:
         # of an index: nothing ever, a little, or all of it
@@ -121,6 +133,10 @@ class World:
         while self.queue:
             self.deliver(fate="")
         self.check_answers()
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger, and keep its books anew."""
         self.store.close()
         check_file(self.path, self.stated)
 

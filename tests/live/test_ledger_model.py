@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from incentive_engine.live.ledger.commands import Answer, Decided, Refused, Reserve
+from incentive_engine.live.ledger.ledger import Ledger
 
 from .ledgers import BUDGET, HOLD, START, STOCK, YUAN, cancel, key, ledger, pool, redeem, reserve
 
@@ -63,12 +64,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def start(self) -> None:
         memory = MEMORY if MEMORY.is_dir() else None  # what is tested here needs no disk
         self.folder = tempfile.TemporaryDirectory(dir=memory)
-        self.path = Path(self.folder.name) / "ledger"
-        self.ledger = ledger(self.path)
+        self.ledger = self.open()
+        self.start_others()
         self.model = Model()
         self.names: list[str] = []
         self.sent: list[tuple[Reserve, Answer]] = []
         self.now = START
+
+    def open(self) -> Ledger:
+        return ledger(Path(self.folder.name) / "ledger")
+
+    def start_others(self) -> None:
+        """Start other servers of the ledger, where there can be some."""
 
     @rule(user=USERS, cost=COSTS, stock=st.integers(0, 1))
     def decide(self, user: str, cost: int, stock: int) -> None:
@@ -121,7 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.ledger.close()
-        self.ledger = ledger(self.path)
+        self.ledger = self.open()
 
     @invariant()
     def sums_agree(self) -> None:

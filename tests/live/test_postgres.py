@@ -7,14 +7,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
 
-from export.postgres_server import binaries, run, server
+from export.postgres_server import run, server
 from incentive_engine.errors import DataError
 from incentive_engine.live.entries import open_for_reading
 from incentive_engine.live.ledger.commands import (
@@ -38,7 +37,6 @@ from incentive_engine.live.writing.process import WriterProcess
 from .ledgers import (
     BUDGET,
     HOLD,
-    SECRET,
     START,
     STOCK,
     YUAN,
@@ -51,28 +49,10 @@ from .ledgers import (
     reserve,
     terms,
 )
+from .postgres_ledgers import PROGRAMS, opened
 from .test_writer import asked_until_answered
 
-PROGRAMS = binaries()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server: make postgres")
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    assert PROGRAMS is not None
-    with server(PROGRAMS) as url:
-        yield url
-
-
-@pytest.fixture
-def url(database: str) -> Iterator[str]:
-    yield database
-    with psycopg.connect(database) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {PostgresStore.SCHEMA} CASCADE")
-
-
-def opened(url: str, **stated: int) -> Ledger:
-    return Ledger(PostgresStore(url, terms(**stated), secret=SECRET))  # type: ignore[arg-type]
 
 
 def test_it_answers_as_a_ledger_in_a_file_does(
@@ -128,7 +108,7 @@ def test_a_pool_that_nobody_else_changed_is_not_read_again(url: str) -> None:
         with psycopg.connect(url) as asking:
             query = f"SELECT xmin::text FROM {PostgresStore.SCHEMA}.head"  # noqa: S608 - a name of ours
             (left_by,) = asking.execute(query).fetchone() or ()
-        assert store._kept[0] == left_by
+        assert store._snapshot.xmin == left_by
         before = pool(one)
         two.apply([reserve()], START)
         assert pool(one) == pool(two) != before

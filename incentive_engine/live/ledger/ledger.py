@@ -10,7 +10,7 @@ from incentive_engine.config.access.database_url import is_database, read_databa
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.live.ledger.commands import Answer, Command
-from incentive_engine.live.ledger.core import apply
+from incentive_engine.live.ledger.core import Book, apply
 from incentive_engine.live.ledger.stores.store import Store, Terms, needs_of
 from incentive_engine.pipeline.steps import Progress, quiet
 
@@ -37,9 +37,10 @@ class Ledger:
         """
         store = self.store
         try:
-            book = store.begin(needs_of(commands, store.names), now)
-            answers = apply(book, commands, now)
-            store.commit(book)
+            book: Book | None = store.begin(needs_of(commands, store.names), now)
+            while book is not None:
+                answers = apply(book, commands, now)
+                book = store.commit(book)
         except BaseException:
             store.rollback()
             raise

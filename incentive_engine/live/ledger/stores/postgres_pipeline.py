@@ -35,32 +35,67 @@ class Pipeline:
         self._library = psycopg
         self._succeeded = {psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK}
         self._own = connection.pgconn
+        # statements that were sent and whose results were not received
+        self._awaited = 0
         for name, statement in statements.items():
             self._expect(self._own.prepare(name.encode(), statement.encode()))
 
     def run(self, calls: Iterable[Call]) -> list[list[Row]]:
-        """Return the rows of each statement; large ones are run while the next are made.
+        """Return the rows of each statement.
 
         Raises
         ------
         psycopg.Error
             When a statement fails: those after it have not run.
         """
-        own, number = self._own, 0
-        own.enter_pipeline_mode()
-        for number, (name, values) in enumerate(calls, 1):  # noqa: B007 - the last
-            texts = [None if value is None else value.encode() for value in values]
-            own.send_query_prepared(name.encode(), texts)
-        own.pipeline_sync()
+        self.send(calls)
+        return self.receive()
+
+    def send(self, calls: Iterable[Call]) -> None:
+        """Have statements run; their rows are received before the next are sent.
+
+        Raises
+        ------
+        psycopg.Error
+            When the connection breaks.
+        """
+        # all before the first goes out: results are awaited of whole sequences alone
+        encoded = [
+            (name.encode(), [None if value is None else value.encode() for value in values])
+            for name, values in calls
+        ]
+        self._own.enter_pipeline_mode()
+        for name, texts in encoded:
+            self._own.send_query_prepared(name, texts)
+        self._own.pipeline_sync()
+        self._awaited = len(encoded)
         self._send()
+
+    def receive(self) -> list[list[Row]]:
+        """Return the rows of each statement that was sent.
+
+        Raises
+        ------
+        psycopg.Error
+            When a statement failed: those after it have not run.
+        """
+        return [self._expect(result) for result in self._results()]
+
+    def discard(self) -> None:
+        """Leave what was sent and is not received yet."""
+        if self._awaited:
+            self._results()
+
+    def _results(self) -> list[Any]:
+        awaited, self._awaited = self._awaited, 0
         results = []
-        for _ in range(number):
+        for _ in range(awaited):
             results.append(self._result())
             self._result()  # none: the end of a statement's results
         self._result()  # the end of all of them
         if self._is_connected():
-            own.exit_pipeline_mode()
-        return [self._expect(result) for result in results]
+            self._own.exit_pipeline_mode()
+        return results
 
     def _is_connected(self) -> bool:
         return bool(self._own.status == self._library.pq.ConnStatus.OK)

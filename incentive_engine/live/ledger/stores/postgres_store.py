@@ -3,15 +3,21 @@
 A batch locks the row at the end of the chain, so that the batches of all servers follow each
 other. It reads what it needs with the lock, in one round trip, and writes and commits in another:
 one statement a table, whatever the number of rows.
+
+While the database reads, a batch is decided on a guess: that nobody has written since this server
+did, and that its keys are new, its users have nothing, and nothing has run out. What comes of it
+is written where that is what was read, and thrown away otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from incentive_engine.config.access.database_url import read_database_url
+from incentive_engine.live.ledger.chain import START
 from incentive_engine.live.ledger.commands import Published
 from incentive_engine.live.ledger.core import Book
 from incentive_engine.live.ledger.records import (
@@ -48,6 +54,21 @@ from incentive_engine.live.ledger.stores.store import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The end of the ledger, and the pool, as a transaction left them.
+
+    Attributes
+    ----------
+    xmin
+        The number of the transaction.
+    """
+
+    xmin: str
+    head: Head
+    pool: list[LimitState]
+
+
 class PostgresStore:
     """One server's connection to a ledger that others write as well."""
 
@@ -56,6 +77,8 @@ class PostgresStore:
 
     NOBODY: ClassVar = "0"
     """The number of no transaction."""
+
+    COMMIT: ClassVar[tuple[Call, ...]] = (("commit", ()),)
 
     def __init__(self, url: str, terms: Terms, *, secret: bytes) -> None:
         """Connect to a ledger for a run, made where it is missing.
@@ -115,9 +138,11 @@ class PostgresStore:
         db.commit()
         self.names = Names(bytes.fromhex(meta["secret"]))
         self._terms = terms
-        # the transaction that left the pool as it is known here, and the pool
-        self._kept: tuple[str, list[LimitState]] = (self.NOBODY, [])
-        self._read_as = self.NOBODY
+        self._snapshot = Snapshot(xmin=self.NOBODY, head=Head(seq=0, at=0, chain=START), pool=[])
+        self._asked: tuple[str, ...] = ()
+        # whether a guess would have been right for the last batch, as it then most likely is for
+        # the next one; whether there is one for the batch of now
+        self._is_as_guessed = self._is_guess = False
         self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
@@ -130,7 +155,7 @@ class PostgresStore:
                     cursor.execute(f"INSERT INTO {table} VALUES ({marks})", line)  # noqa: S608 - marks
 
     def begin(self, needs: Needs, now: int) -> Book:
-        """Begin a transaction, and return what a batch needs to know.
+        """Begin a transaction, and return what a batch needs to know, or a guess at it.
 
         Raises
         ------
@@ -138,13 +163,15 @@ class PostgresStore:
             When the server went away.
         """
         with self._told():
-            return self._begin(needs, now)
+            self._ask(needs, now)
+            names_rows = needs.decisions or needs.prices or needs.actions
+            self._is_guess = self._is_as_guessed and not names_rows
+            return self._undisturbed() if self._is_guess else self._read()
 
-    def _begin(self, needs: Needs, now: int) -> Book:
-        left_by, pool = self._kept
-        # until the commit is through, no transaction is known to have left the pool so
-        self._kept = (self.NOBODY, pool)
-        calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [left_by]}
+    def _ask(self, needs: Needs, now: int) -> None:
+        """Lock the ledger, and ask what a batch needs to know."""
+        known = self._snapshot.xmin
+        calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [known]}
         if needs.keys:
             calls["answered"] = [array(needs.keys)]
         calls["concerned"] = [array(needs.decisions), array(needs.users), str(now)]
@@ -152,11 +179,23 @@ class PostgresStore:
             calls["newest"] = []
         if needs.actions:
             calls["acted"] = []
-        rows = dict(zip(calls, self._pipeline.run(calls.items()), strict=True))
-        ((seq, at, chain, self._read_as),) = typed(rows["lock"], (int, int, bytes_of, text_of))
-        if rows["pool"]:
-            pool = self._pool_of(rows["pool"])
-        book = Book(names=self.names, head=Head(seq=seq, at=at, chain=chain), pool=pool)
+        self._asked = tuple(calls)
+        self._pipeline.send(calls.items())
+
+    def _undisturbed(self) -> Book:
+        """Return the book of a batch that nothing concerns, where nobody else has written."""
+        pool = [replace(limit) for limit in self._snapshot.pool]
+        return Book(names=self.names, head=replace(self._snapshot.head), pool=pool)
+
+    def _read(self) -> Book:
+        """Return what a batch needs to know, as the database answers."""
+        rows = dict(zip(self._asked, self._pipeline.receive(), strict=True))
+        ((seq, at, chain, xmin),) = typed(rows["lock"], (int, int, bytes_of, text_of))
+        self._is_as_guessed = self._is_undisturbed(rows, xmin)
+        if xmin != self._snapshot.xmin:
+            head = Head(seq=seq, at=at, chain=chain)
+            self._snapshot = Snapshot(xmin=xmin, head=head, pool=self._pool_of(rows["pool"]))
+        book = self._undisturbed()
         self._add(book, rows["concerned"])
         book.actions = [*map(Action._make, typed(rows.get("acted", []), ANSWERS["acted"]))]
         for key, digest, *entry in typed(rows.get("answered", []), ANSWERS["answered"]):
@@ -170,6 +209,11 @@ class PostgresStore:
         if named:
             self._add(book, self._pipeline.run([("named", [array(named)])])[0])
         return book
+
+    def _is_undisturbed(self, rows: Mapping[str, Sequence[Row]], xmin: str) -> bool:
+        """Whether nothing concerns a batch, and nobody else has written."""
+        is_known = xmin == self._snapshot.xmin
+        return is_known and not rows["concerned"] and not rows.get("answered")
 
     def _pool_of(self, rows: Sequence[Row]) -> list[LimitState]:
         """Return every limit with its sums."""
@@ -196,7 +240,7 @@ class PostgresStore:
             if is_due == "t":
                 book.due.append(decision.seq)
 
-    def commit(self, book: Book) -> None:
+    def commit(self, book: Book) -> Book | None:
         """Write what a batch changed, and wait until the server has it on disk.
 
         Raises
@@ -205,15 +249,22 @@ class PostgresStore:
             When the server went away; whether it was written is known to who asks again.
         """
         with self._told():
-            *results, _ = self._pipeline.run(self._written(book))
-        left_by = self._read_as
-        for (by,) in typed(results[-1] if results else [], (text_of,)):
-            left_by = by
-        self._kept = (left_by, book.pool)
+            # put into words while the database still reads, where the book is a guess
+            writing = [*self._writing(book)]
+            if self._is_guess:
+                self._is_guess = False
+                read = self._read()
+                if not self._is_as_guessed:
+                    return read
+            results = self._pipeline.run([*writing, *self.COMMIT])
+        if writing:
+            ((xmin,),) = typed(results[len(writing) - 1], (text_of,))
+            self._snapshot = Snapshot(xmin=xmin, head=book.head, pool=book.pool)
+        return None
 
     @staticmethod
-    def _written(book: Book) -> Iterator[Call]:
-        """Yield what writes what a batch changed, and ends its transaction."""
+    def _writing(book: Book) -> Iterator[Call]:
+        """Yield what writes what a batch changed; the last returns its transaction's number."""
         if book.is_changed:
             ended = [book.decisions[seq] for seq in sorted(book.changed - set(book.opened))]
             if ended:
@@ -229,11 +280,11 @@ class PostgresStore:
             head = [str(book.head.seq), str(book.head.at), f"\\x{book.head.chain.hex()}"]
             rows = records(opened), records(book.entries), records(keyed)
             yield "written", [*rows, *sums, *head]
-        yield "commit", []
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
         if not self._db.closed and not self._db.broken:
+            self._pipeline.discard()
             self._db.rollback()
 
     def rest(self) -> None:

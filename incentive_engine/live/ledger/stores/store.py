@@ -78,10 +78,17 @@ class Store(Protocol):
     names: Names
 
     def begin(self, needs: Needs, now: int) -> Book:
-        """Begin a transaction, and return what a batch needs to know."""
+        """Begin a transaction, and return what a batch needs to know, or a guess at it."""
 
-    def commit(self, book: Book) -> None:
-        """Write what a batch changed, durably, and end the transaction."""
+    def commit(self, book: Book) -> Book | None:
+        """Write what a batch changed, durably, and end the transaction.
+
+        Returns
+        -------
+        Book | None
+            Where the book was a guess that was wrong, what the batch does need to know, to be
+            applied to that: nothing is written yet.
+        """
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""

@@ -1,0 +1,473 @@
+"""Servers that share a pool in PostgreSQL decide on guesses, and answer as if they had none."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from incentive_engine.errors import IncentiveError
+from incentive_engine.live.ledger.commands import (
+    Act,
+    Answer,
+    Command,
+    Decided,
+    Find,
+    Preview,
+    Publish,
+    Recall,
+    Reserve,
+    ShowActions,
+    ShowPool,
+    ShowPrices,
+)
+from incentive_engine.live.ledger.core import Book, apply
+from incentive_engine.live.ledger.ledger import Ledger
+from incentive_engine.live.ledger.stores.postgres_store import PostgresStore
+from incentive_engine.live.ledger.stores.store import Needs, UnavailableError, needs_of
+
+from .ledgers import (
+    BUDGET,
+    HOLD,
+    SECOND,
+    SECRET,
+    START,
+    STOCK,
+    YUAN,
+    cancel,
+    decided,
+    key,
+    ledger,
+    pool,
+    redeem,
+    reserve,
+    terms,
+)
+from .postgres_ledgers import PROGRAMS, opened
+from .simulation import RISK, CrashError, World, check_books
+from .test_ledger_model import LedgerMachine
+from .test_simulation import MEMORY, SEEDS
+
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server: make postgres")
+
+STOCKED = terms(budget=2_000 * YUAN, stock=40)
+HISTORIES = max(SEEDS // 40, 1)
+"""Each with two servers, one of which dies now and then."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
+        yield Path(name)
+
+
+class Counting(PostgresStore):
+    """A store that counts how its guesses end."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, STOCKED, secret=SECRET)
+        self.guesses: Counter[str] = Counter()
+
+    def commit(self, book: Book) -> Book | None:
+        is_guess = self._is_guess
+        read = super().commit(book)
+        if is_guess:
+            self.guesses["right" if read is None else "wrong"] += 1
+        return read
+
+
+class Crowd:
+    """Draws what many ask: mostly the new, and some who come again."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)  # noqa: S311 - a seed's history
+        self.asked: list[Reserve] = []
+        self.names: list[str] = ["d1-0123456789abcdef"]
+        self.number = 0
+
+    def batch(self) -> list[Command]:
+        draw = self.rng.choice([self.new, self.new, self.new, self.any])
+        return [draw() for _ in range(self.rng.choice([0, 1, 2, 5]))]
+
+    def new(self) -> Command:
+        self.number += 1
+        cost = self.rng.choice([YUAN, 10 * YUAN, 300 * YUAN])
+        claims = ((BUDGET, cost), *([(STOCK, 1)] if self.rng.random() < 0.5 else []))
+        user, named = f"user {self.number}", key(f"new {self.number}")
+        hold = self.rng.choice([HOLD, 1_000 * HOLD])
+        self.asked.append(
+            reserve(user, cost=cost, face=cost, claims=claims, named=named, hold=hold)
+        )
+        return self.asked[-1]
+
+    def any(self) -> Command:
+        before = self.rng.choice(self.asked) if self.asked else reserve()
+        name, named = self.rng.choice(self.names), self.rng.choice([b"", key()])
+        lower = f'{{"at_most": {{"stock": {self.rng.randrange(40)}}}}}'
+        commands: list[Command] = [
+            before,
+            before,
+            before._replace(digest=key("other")),
+            before._replace(key=key()),
+            before._replace(key=key()),
+            redeem(name, self.rng.choice([0, YUAN, 10**4 * YUAN]), named),
+            redeem(name, 0, named),
+            cancel(name, named),
+            cancel(name),
+            Recall(before.key, before.digest),
+            Preview(before.user_id, YUAN, YUAN, ((STOCK, 1),)),
+            Find(name),
+            ShowPool(),
+            ShowPrices(),
+            ShowActions(0),
+            Publish(self.rng.randrange(5), "prices"),
+            Act("finding", "accepted", "Li", lower, self.rng.randrange(3)),
+        ]
+        return self.rng.choice(commands)
+
+    def note(self, answers: Sequence[Answer]) -> None:
+        self.names += [answer.name for answer in answers if isinstance(answer, Decided)]
+
+
+def interleave(url: str, folder: Path, seed: int, *, steps: int = 150) -> Counter[str]:
+    """Let two servers answer by turns what a ledger in a file answers as well.
+
+    Returns
+    -------
+    Counter[str]
+        How many guesses were right, and wrong.
+    """
+    crowd, stores = Crowd(seed), [Counting(url), Counting(url)]
+    servers = [*map(Ledger, stores)]
+    alone, at = ledger(folder / f"alone {seed}", STOCKED), START
+    turn, rng = servers[0], crowd.rng
+    try:
+        for _ in range(steps):
+            turn = rng.choice([turn, turn, turn, *servers])
+            at += rng.choice([1, 1, 1, SECOND, HOLD // 4, HOLD])
+            batch = crowd.batch()
+            answers = turn.apply(batch, at)
+            assert answers == alone.apply(batch, at)
+            crowd.note(answers)
+        with psycopg.connect(url) as shared:
+            shared.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
+            check_books(shared, STOCKED)
+            for rows in (
+                "entries ORDER BY seq",
+                "decisions ORDER BY seq",
+                "head",
+                "pool ORDER BY place",
+            ):
+                query = f"SELECT * FROM {rows}"  # noqa: S608 - of ours
+                own = alone.store._db.execute(query).fetchall()  # type: ignore[attr-defined]
+                assert shared.execute(query).fetchall() == own
+    finally:
+        for one in (*servers, alone):
+            one.close()
+        with psycopg.connect(url) as shared:
+            shared.execute(f"DROP SCHEMA {PostgresStore.SCHEMA} CASCADE")
+    return stores[0].guesses + stores[1].guesses
+
+
+def test_two_servers_answer_by_turns_as_one_ledger_does(url: str, folder: Path) -> None:
+    guesses = sum((interleave(url, folder, seed) for seed in range(8)), Counter[str]())
+    assert guesses["right"] > 200
+    assert guesses["wrong"] > 50
+
+
+Rows = dict[str, list[tuple[bytes | None, ...]]]
+
+
+def others_write_nothing(store: PostgresStore, rows: Rows, xmin: str) -> bool:
+    return _is_undisturbed(store, rows, store._snapshot.xmin if rows["pool"] else xmin)
+
+
+def nobody_has_anything(store: PostgresStore, rows: Rows, xmin: str) -> bool:
+    due = [row for row in rows["concerned"] if row[-1] == b"t"]
+    return _is_undisturbed(store, rows | {"concerned": due}, xmin)
+
+
+def nothing_runs_out(store: PostgresStore, rows: Rows, xmin: str) -> bool:
+    had = [row for row in rows["concerned"] if row[-1] != b"t"]
+    return _is_undisturbed(store, rows | {"concerned": had}, xmin)
+
+
+def every_key_is_new(store: PostgresStore, rows: Rows, xmin: str) -> bool:
+    return _is_undisturbed(store, rows | {"answered": []}, xmin)
+
+
+_is_undisturbed: Callable[..., bool] = PostgresStore._is_undisturbed
+
+
+@pytest.mark.parametrize(
+    "mutant", [others_write_nothing, nobody_has_anything, nothing_runs_out, every_key_is_new]
+)
+def test_each_guard_of_a_guess_is_needed(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, mutant: Callable[..., bool]
+) -> None:
+    monkeypatch.setattr(PostgresStore, "_is_undisturbed", mutant)
+    for seed in range(20):
+        try:
+            interleave(url, folder, seed)
+        except (AssertionError, IncentiveError):
+            return
+    pytest.fail("20 histories show nothing wrong")
+
+
+Open = Callable[[], Ledger]
+
+
+@pytest.fixture
+def another(url: str) -> Iterator[Open]:
+    """Yield what starts one more server of a ledger with one item."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(opened(url, stock=1)))
+
+
+def warm(another: Open) -> Ledger:
+    """Return a ledger whose next batch is decided on a guess."""
+    own = another()
+    own.apply([reserve(offer=None)], START)
+    own.apply([reserve(offer=None)], START)
+    return own
+
+
+def guessed(own: Ledger, commands: Sequence[Command], now: int = START) -> Book:
+    store = own.store
+    assert isinstance(store, PostgresStore)
+    book = store.begin(needs_of(commands, store.names), now)
+    assert store._is_guess
+    apply(book, commands, now)
+    return book
+
+
+MINE = reserve("u", claims=((STOCK, 1),), named=key("mine"))
+MOVE = Act("finding", "accepted", "Li", '{"at_most": {"stock": 0}}', 0)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "outcome"),
+    [
+        (MINE, ("reserved", "offered")),
+        (MINE._replace(key=key("theirs")), ("reserved", "offered")),
+        (reserve(claims=((STOCK, 1),)), ("none", "pool_empty")),
+        (MOVE, ("none", "pool_empty")),
+    ],
+    ids=["the same key", "the same user", "the last item", "a cap"],
+)
+def test_a_guess_that_waits_for_another_server_is_thrown_away(
+    another: Open, theirs: Command, outcome: tuple[str, str]
+) -> None:
+    own, other = warm(another), another()
+    book = other.store.begin(needs_of([theirs], other.store.names), START)
+    (told,) = apply(book, [theirs], START)
+    guess = guessed(own, [MINE])  # asked while the other holds the lock
+    assert other.store.commit(book) is None
+    read = own.store.commit(guess)
+    assert read is not None
+    (answer,) = apply(read, [MINE], START)
+    assert own.store.commit(read) is None
+    name, decision = decided(answer)
+    assert (decision.state, decision.reason) == outcome
+    if isinstance(told, Decided) and told.decision.user_id == "u":
+        assert name == told.name
+    assert another().apply([MINE], START) == [answer]
+
+
+def test_what_runs_out_makes_room_for_a_guessed_batch_as_well(another: Open) -> None:
+    own = warm(another)
+    (first,) = own.apply([MINE], START)
+    assert decided(first)[1].state == "reserved"
+    own.apply([], START)
+    guess = guessed(own, [reserve(claims=((STOCK, 1),))], START + HOLD)
+    assert guess.entries[-1].state == "none"
+    own.store.rollback()
+    (second,) = own.apply([reserve(claims=((STOCK, 1),))], START + HOLD)
+    assert decided(second)[1].state == "reserved"
+    assert pool(own, START + HOLD)[STOCK] == (1, 0)
+
+
+def cut(url: str) -> None:
+    """Have the database end every connection but this one."""
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+def test_a_connection_that_breaks_while_the_database_reads_changes_nothing(
+    url: str, another: Open
+) -> None:
+    own = warm(another)
+    guess = guessed(own, [MINE])
+    cut(url)
+    with pytest.raises(UnavailableError, match="went away"):
+        own.store.commit(guess)
+    own.store.rollback()
+    expect_nothing(another)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_connection_that_breaks_before_the_commit_changes_nothing(
+    url: str, another: Open, *, is_shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = warm(another)
+    if is_shared:
+        another().apply([reserve(offer=None)], START)
+    pipeline = own.store._pipeline  # type: ignore[attr-defined]
+    run = pipeline.run
+
+    def interrupted(calls: Sequence[Any]) -> None:
+        run([call for call in calls if call[0] not in {"commit", "flush"}])
+        cut(url)
+        run(calls)
+
+    monkeypatch.setattr(pipeline, "run", interrupted)
+    with pytest.raises(UnavailableError, match="went away"):
+        own.apply([MINE], START)
+    expect_nothing(another)
+
+
+def expect_nothing(another: Open) -> None:
+    """See that a batch left nothing, and is done when it is asked again."""
+    again = another()
+    assert pool(again)[STOCK] == (0, 0)
+    (answer,) = again.apply([MINE], START)
+    assert decided(answer)[1].state == "reserved"
+    assert again.apply([MINE], START) == [answer]
+    assert pool(again)[STOCK] == (1, 0)
+
+
+def test_a_guess_that_is_given_up_leaves_the_ledger_usable(
+    another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = warm(another)
+    with monkeypatch.context() as patched:
+        patched.setattr("incentive_engine.live.ledger.ledger.apply", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            own.apply([MINE], START)
+    (answer,) = own.apply([MINE], START)
+    assert decided(answer)[1].state == "reserved"
+
+
+class FragileServer(PostgresStore):
+    """A server that dies at a chosen moment of a commit, or loses its database."""
+
+    fate = ""
+
+    def __init__(self, url: str, world: SharedWorld) -> None:
+        super().__init__(url, world.stated, secret=SECRET)
+        self._url, self._rng = url, world.rng
+
+    def begin(self, needs: Needs, now: int) -> Book:
+        book = super().begin(needs, now)
+        if self.fate == "full":
+            cut(self._url)
+        return book
+
+    def commit(self, book: Book) -> Book | None:
+        if self.fate == "before":
+            raise CrashError
+        if self.fate == "in":
+            self._pipeline.run = self._die_within  # type: ignore[method-assign]
+        read = super().commit(book)
+        if self.fate == "after" and read is None:
+            raise CrashError
+        return read
+
+    def _die_within(self, calls: Any) -> Any:
+        self._pipeline.send(calls[: self._rng.randrange(len(calls) + 1)])
+        raise CrashError
+
+    def rollback(self) -> None:
+        if not self.fate:
+            super().rollback()
+
+    def die(self) -> None:
+        self._db.close()
+
+    def fill_disk(self, *, is_full: bool) -> None:
+        """Leave that to the fate."""
+
+
+@dataclass
+class SharedWorld(World):
+    """A world of two servers: whoever is asked next is drawn."""
+
+    url: str = ""
+    servers: list[FragileServer] = field(default_factory=list)
+
+    def open(self) -> None:
+        self.servers = [one for one in self.servers if not one._db.closed and not one._db.broken]
+        while len(self.servers) < 2:
+            self.servers.append(FragileServer(self.url, self))
+        self.store = self.rng.choice(self.servers)
+        self.ledger = Ledger(self.store)
+
+    def deliver(self, fate: str | None = None) -> None:
+        self.open()
+        super().deliver(fate)
+
+    def close(self) -> None:
+        for one in self.servers:
+            one.close()
+        with closing(psycopg.connect(self.url)) as file:
+            file.execute(f"SET search_path TO {PostgresStore.SCHEMA}")
+            check_books(file, self.stated)
+
+
+def histories(url: str) -> Iterator[tuple[int, SharedWorld]]:
+    for seed in range(HISTORIES):
+        rng = random.Random(seed)  # noqa: S311 - a seed's history
+        stated = terms(budget=rng.choice([60, 100]) * YUAN, risk=rng.choice([None, RISK]))
+        with psycopg.connect(url) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {PostgresStore.SCHEMA} CASCADE")
+        yield seed, SharedWorld(Path(), rng, stated, url=url)
+
+
+def test_every_history_of_two_servers_keeps_every_promise(url: str) -> None:
+    for seed, world in histories(url):
+        try:
+            world.run()
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def test_two_servers_do_what_thirty_lines_over_dictionaries_do(url: str) -> None:
+    class SharedMachine(LedgerMachine):
+        """Any commands in any order, at either server."""
+
+        other: Ledger
+
+        def open(self) -> Ledger:
+            return opened(url)
+
+        @rule()
+        def go_elsewhere(self) -> None:
+            self.ledger, self.other = self.other, self.ledger
+
+        def start_others(self) -> None:
+            self.other = opened(url)
+
+        def teardown(self) -> None:
+            super().teardown()
+            if hasattr(self, "other"):
+                self.other.close()
+            with psycopg.connect(url) as connection:
+                connection.execute(f"DROP SCHEMA IF EXISTS {PostgresStore.SCHEMA} CASCADE")
+
+    run_state_machine_as_test(
+        SharedMachine, settings=settings(max_examples=15, stateful_step_count=40, deadline=None)
+    )
