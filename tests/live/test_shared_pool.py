@@ -361,6 +361,52 @@ def test_a_guess_that_is_given_up_leaves_the_ledger_usable(
     assert decided(answer)[1].state == "reserved"
 
 
+def unflushed(asking: psycopg.Connection[tuple[Any, ...]]) -> int:
+    """Return how many bytes of the database's log are not on disk."""
+    query = "SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
+    return int((asking.execute(query).fetchone() or ())[0])
+
+
+PAGE_HEADER = 24
+"""Bytes that may seem to be missing where a page of the log is full."""
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+def test_what_is_answered_is_on_disk(url: str, servers: int) -> None:
+    ledgers, missing = [opened(url) for _ in range(servers)], []
+    with psycopg.connect(url, autocommit=True) as asking:
+        for turn in range(9):
+            ledgers[turn % servers].apply([reserve(offer=None)], START)
+            missing.append(unflushed(asking))
+    # the database itself may write in between, now and then
+    assert sorted(missing)[4] <= PAGE_HEADER
+    for own in ledgers:
+        own.close()
+
+
+def test_what_is_read_of_another_server_is_on_disk(
+    another: Open, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One server gives the lock away and stops before the disk has its batch."""
+    own, other = another(), another()
+    pipeline = own.store._pipeline  # type: ignore[attr-defined]
+    run, before, after = pipeline.run, [], []
+
+    def stopping(calls: Sequence[Any]) -> Any:
+        return run([call for call in calls if call[0] != "flush"])
+
+    monkeypatch.setattr(pipeline, "run", stopping)
+    with psycopg.connect(url, autocommit=True) as asking:
+        for _ in range(9):
+            other.apply([reserve(offer=None)], START)
+            (answer,) = own.apply([reserve(offer=None)], START)
+            before.append(unflushed(asking))
+            assert other.apply([Find(decided(answer)[0])], START) == [answer]
+            after.append(unflushed(asking))
+    assert sorted(before)[4] > PAGE_HEADER
+    assert sorted(after)[4] <= PAGE_HEADER
+
+
 class FragileServer(PostgresStore):
     """A server that dies at a chosen moment of a commit, or loses its database."""
 

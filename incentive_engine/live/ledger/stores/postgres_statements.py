@@ -55,7 +55,11 @@ STATEMENTS: Final = {
         "WHERE p.place = n.place) "
         "UPDATE head SET seq = $10, at = $11, chain = $12 RETURNING xmin"
     ),
+    "hasten": "SET LOCAL synchronous_commit TO off",
     "commit": "COMMIT",
+    # a transaction of its own, whose commit waits until the log is on disk up to there: with it
+    # are those before it, whoever wrote them. One that wrote nothing would not wait
+    "flush": "SELECT pg_logical_emit_message(true, 'incentive', '')",
 }
 """What a batch runs; `concerned` are the decisions that it names, its users have, or ran out."""
 

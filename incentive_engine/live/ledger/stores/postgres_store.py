@@ -7,6 +7,9 @@ one statement a table, whatever the number of rows.
 While the database reads, a batch is decided on a guess: that nobody has written since this server
 did, and that its keys are new, its users have nothing, and nothing has run out. What comes of it
 is written where that is what was read, and thrown away otherwise.
+
+Where others write as well, they have the lock as soon as a batch is in the log, before the log is
+on disk: who goes on from it has both on disk with his own, or neither.
 """
 
 from __future__ import annotations
@@ -79,6 +82,8 @@ class PostgresStore:
     """The number of no transaction."""
 
     COMMIT: ClassVar[tuple[Call, ...]] = (("commit", ()),)
+    SHARED_COMMIT: ClassVar[tuple[Call, ...]] = (("hasten", ()), *COMMIT, ("flush", ()))
+    """Lets others have the lock before the disk has the batch; no answer leaves before it has."""
 
     def __init__(self, url: str, terms: Terms, *, secret: bytes) -> None:
         """Connect to a ledger for a run, made where it is missing.
@@ -140,9 +145,9 @@ class PostgresStore:
         self._terms = terms
         self._snapshot = Snapshot(xmin=self.NOBODY, head=Head(seq=0, at=0, chain=START), pool=[])
         self._asked: tuple[str, ...] = ()
-        # whether a guess would have been right for the last batch, as it then most likely is for
-        # the next one; whether there is one for the batch of now
-        self._is_as_guessed = self._is_guess = False
+        # whether others write as well; whether a guess would have been right for the last batch,
+        # as it then most likely is for the next one; whether there is one for the batch of now
+        self._is_shared = self._is_as_guessed = self._is_guess = False
         self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
@@ -192,7 +197,8 @@ class PostgresStore:
         rows = dict(zip(self._asked, self._pipeline.receive(), strict=True))
         ((seq, at, chain, xmin),) = typed(rows["lock"], (int, int, bytes_of, text_of))
         self._is_as_guessed = self._is_undisturbed(rows, xmin)
-        if xmin != self._snapshot.xmin:
+        self._is_shared = xmin != self._snapshot.xmin
+        if self._is_shared:
             head = Head(seq=seq, at=at, chain=chain)
             self._snapshot = Snapshot(xmin=xmin, head=head, pool=self._pool_of(rows["pool"]))
         book = self._undisturbed()
@@ -256,7 +262,8 @@ class PostgresStore:
                 read = self._read()
                 if not self._is_as_guessed:
                     return read
-            results = self._pipeline.run([*writing, *self.COMMIT])
+            ending = self.SHARED_COMMIT if self._is_shared and writing else self.COMMIT
+            results = self._pipeline.run([*writing, *ending])
         if writing:
             ((xmin,),) = typed(results[len(writing) - 1], (text_of,))
             self._snapshot = Snapshot(xmin=xmin, head=book.head, pool=book.pool)
