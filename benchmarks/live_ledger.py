@@ -3,7 +3,8 @@
     python benchmarks/live_ledger.py                       # SQLite, in a temporary directory
     python benchmarks/live_ledger.py --rows 5000000        # with so many decisions in it before
     python benchmarks/live_ledger.py --postgres            # a PostgreSQL server of its own: one
-                                                           # writer, then two on the same pool
+                                                           # writer, then two on the same pool,
+                                                           # with 8 clients each as well
 
 Clients are tasks of one process, the writer is another; every answer is durable. The first and the
 last line are what a synced write costs on this disk, since nothing is faster than that. Beside a
@@ -123,7 +124,7 @@ async def measure(place: str, servers: int) -> None:
         await writer.start()
     print(f"start: {time.perf_counter() - started:.2f} s")
     quiet()
-    for clients in (8, 64):
+    for clients in sorted({8, 8 * servers, 64}):
         await closed_loop(writers, clients)
         tell_batches(commits)
     await open_loop(writers, 2_000)
