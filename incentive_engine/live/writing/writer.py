@@ -136,7 +136,8 @@ class Writer:
             if events & selectors.EVENT_WRITE:
                 self._send(peer, b"")
             if events & selectors.EVENT_READ:
-                data = peer.connection.recv(1 << 20)
+                # more would be mapped by the system each time, and unmapped
+                data = peer.connection.recv(1 << 16)
                 if not data:
                     raise ConnectionResetError
                 for content in peer.frames.feed(data):
