@@ -56,6 +56,9 @@ from incentive_engine.live.ledger.stores.store import (
     sums_row,
 )
 
+Answers = Mapping[str, Sequence[Row]]
+"""The rows of each statement, by its name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -171,7 +174,7 @@ class PostgresStore:
             self._ask(needs, now)
             names_rows = needs.decisions or needs.prices or needs.actions
             self._is_guess = self._is_as_guessed and not names_rows
-            return self._undisturbed() if self._is_guess else self._read()
+            return self._undisturbed() if self._is_guess else self._book(self._read())
 
     def _ask(self, needs: Needs, now: int) -> None:
         """Lock the ledger, and ask what a batch needs to know."""
@@ -192,8 +195,8 @@ class PostgresStore:
         pool = [replace(limit) for limit in self._snapshot.pool]
         return Book(names=self.names, head=replace(self._snapshot.head), pool=pool)
 
-    def _read(self) -> Book:
-        """Return what a batch needs to know, as the database answers."""
+    def _read(self) -> Answers:
+        """Return what the database answers, and take what it shows of what others did."""
         rows = dict(zip(self._asked, self._pipeline.receive(), strict=True))
         ((seq, at, chain, xmin),) = typed(rows["lock"], (int, int, bytes_of, text_of))
         self._is_as_guessed = self._is_undisturbed(rows, xmin)
@@ -201,6 +204,10 @@ class PostgresStore:
         if self._is_shared:
             head = Head(seq=seq, at=at, chain=chain)
             self._snapshot = Snapshot(xmin=xmin, head=head, pool=self._pool_of(rows["pool"]))
+        return rows
+
+    def _book(self, rows: Answers) -> Book:
+        """Return what a batch needs to know."""
         book = self._undisturbed()
         self._add(book, rows["concerned"])
         book.actions = [*map(Action._make, typed(rows.get("acted", []), ANSWERS["acted"]))]
@@ -216,7 +223,7 @@ class PostgresStore:
             self._add(book, self._pipeline.run([("named", [array(named)])])[0])
         return book
 
-    def _is_undisturbed(self, rows: Mapping[str, Sequence[Row]], xmin: str) -> bool:
+    def _is_undisturbed(self, rows: Answers, xmin: str) -> bool:
         """Whether nothing concerns a batch, and nobody else has written."""
         is_known = xmin == self._snapshot.xmin
         return is_known and not rows["concerned"] and not rows.get("answered")
@@ -259,9 +266,9 @@ class PostgresStore:
             writing = [*self._writing(book)]
             if self._is_guess:
                 self._is_guess = False
-                read = self._read()
+                rows = self._read()
                 if not self._is_as_guessed:
-                    return read
+                    return self._book(rows)
             ending = self.SHARED_COMMIT if self._is_shared and writing else self.COMMIT
             results = self._pipeline.run([*writing, *ending])
         if writing:
