@@ -28,9 +28,8 @@ from incentive_engine.data.tables.arrow import equal
 from incentive_engine.domain import BUDGET, COST, MICROS, Reason
 from incentive_engine.live.arrivals import ArrivalReader
 from incentive_engine.live.campaign import LiveCampaign
-from incentive_engine.live.forecast import ArrivalForecast
+from incentive_engine.live.forecast import ArrivalForecast, HeldReturns
 from incentive_engine.live.ledger.commands import Pool, Published
-from incentive_engine.live.returns import Returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,7 @@ class Repricer:
     """
 
     def __init__(
-        self, load: Callable[[], Pacer], arrivals: ArrivalReader, returns: Returns
+        self, load: Callable[[], Pacer], arrivals: ArrivalReader, returns: HeldReturns
     ) -> None:
         self._load, self._arrivals, self.returns = load, arrivals, returns
         self._paused: tuple[int, ...] = ()
@@ -106,7 +105,7 @@ class Repricer:
         Parameters
         ----------
         hold
-            As `Returns` has it.
+            As `HeldReturns` has it.
         """
         policy = campaign.frozen.policy
         if policy.campaign is None:
@@ -118,7 +117,7 @@ class Repricer:
         arrivals = ArrivalReader(
             ledger, campaign.population, edges=edges, limits=len(campaign.terms.limits)
         )
-        returns = Returns(forecast=forecast, hold=hold, measures=campaign.measures)
+        returns = HeldReturns(forecast=forecast, hold=hold, measures=campaign.measures)
         return cls(lambda: _pacer(run, frozen, times), arrivals, returns)
 
     @property
@@ -183,7 +182,7 @@ class Repricer:
 
     @property
     def faces_return(self) -> bool:
-        """As `Returns` has it."""
+        """As `HeldReturns` has it."""
         return self.returns.faces_return
 
     @property

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from incentive_engine.data.trials.outcomes import Outcomes
 from incentive_engine.domain import MICROS, BoolArray, FloatArray, IntArray
 from incentive_engine.language import Message
+from incentive_engine.live.forecast import HeldReturns
 from incentive_engine.live.ledger.commands import Standing
 from incentive_engine.live.ledger.records import Action, State, Verb
-from incentive_engine.live.returns import Returns
 from incentive_engine.live.watch.expected import Expected
 from incentive_engine.live.watch.finding import Figure, Severity
 from incentive_engine.live.watch.observed import Observed
@@ -190,7 +190,7 @@ class Look:
         return int((seen.expires[taken] - seen.decided[taken]).max(initial=0))
 
     @cached_property
-    def returns(self) -> Returns | None:
+    def returns(self) -> HeldReturns | None:
         """How what is held comes back; None where the policy names no campaign.
 
         Only faces count as coming back, and only where a hold ends within the campaign.
@@ -199,7 +199,7 @@ class Look:
         if forecast is None:
             return None
         ends = 0 < self._longest < forecast.end - self.start
-        returns = Returns(
+        returns = HeldReturns(
             forecast=forecast, hold=self._longest if ends else None, measures=measures
         )
         return returns if returns.faces_return else replace(returns, hold=None)

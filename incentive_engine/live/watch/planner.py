@@ -21,9 +21,9 @@ from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET, COST, BoolArray, FloatArray, IntArray
 from incentive_engine.live.campaign import LiveCampaign
+from incentive_engine.live.forecast import HeldReturns
 from incentive_engine.live.ledger.records import State
 from incentive_engine.live.repricing import planned_problem
-from incentive_engine.live.returns import Returns
 from incentive_engine.live.watch.finding import Outlook
 from incentive_engine.live.watch.look import Look
 
@@ -89,7 +89,7 @@ class Rest:
     offers: tuple[str, ...]
 
     @property
-    def _returns(self) -> Returns:
+    def _returns(self) -> HeldReturns:
         """How what is held comes back."""
         returns = self.look.returns
         assert returns is not None  # without a campaign there is nothing to plan for
