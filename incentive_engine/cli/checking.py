@@ -51,7 +51,8 @@ def verify(
         shared=shared_work(engine, master, shards),
     )
     if ledger is not None:
-        more = verify_ledger(run_dir, ledger)
+        with shown("verify the ledger", 1.0) as advance:
+            more = verify_ledger(run_dir, ledger, advance)
         verification = replace(verification, checks=(*verification.checks, *more.checks))
     say(verification.to_json() if as_json else verification.to_text(spoken()))
     if not verification.ok:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +23,14 @@ from incentive_engine.live.ledger.ledger import Ledger
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore
 from incentive_engine.live.opening import open_campaign
 from incentive_engine.verify.files import listed, read_run
-from incentive_engine.verify.ledgers.entries import ENTRIES, EntryRow, linked
+from incentive_engine.verify.ledgers.entries import (
+    ENTRIES,
+    EntryRow,
+    counted,
+    linked,
+    lookup_checks,
+    opened,
+)
 from incentive_engine.verify.ledgers.ledger import verify_ledger
 from incentive_engine.verify.ledgers.pair_facts import PairFacts
 from service.runs import plan, solved
@@ -75,6 +86,29 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_what_was_written_verifies(written: Path) -> None:
     verification = verify_ledger(written / "run", str(written / "ledger"))
     assert verification.ok, verification.to_text()
+
+
+def test_it_is_told_how_far_a_ledger_is_verified(written: Path) -> None:
+    told: list[float] = []
+    verify_ledger(written / "run", str(written / "ledger"), told.append)
+    assert sum(told) == pytest.approx(1.0)
+
+
+def test_ctrl_c_while_what_is_looked_up_is_counted_is_no_damage_of_the_ledger(
+    written: Path,
+) -> None:
+    forever = (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+        "SELECT count(digest(CAST(n AS TEXT))) FROM c"
+    )
+    pressed = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with opened(str(written / "ledger")) as database:
+        list(lookup_checks(database))  # makes `digest`
+        pressed.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            counted(database, forever)
+    assert time.monotonic() - began < 10
 
 
 def test_a_cap_that_no_sum_reaches_is_kept_as_the_largest(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from incentive_engine.config.access.database_url import is_database, read_database_url
 from incentive_engine.language import say
+from incentive_engine.parallel import interruptible
 from incentive_engine.verify.recomputed.blocks import UnreadableError
 from incentive_engine.verify.result import CheckFindings
 
@@ -218,6 +219,18 @@ def lookup_checks(database: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN
     )
 
 
+def counted(database: Any, statement: str) -> int:  # noqa: ANN401 - either library's
+    """Return what a statement counts, however long that takes; Ctrl-C ends it.
+
+    On a thread beside the one that hears signals: what their handlers raise within `digest` would
+    be told by SQLite as an error of the ledger.
+    """
+    is_file = isinstance(database, sqlite3.Connection)
+    stop = database.interrupt if is_file else database.cancel
+    (number,) = interruptible(lambda: database.execute(statement).fetchone(), stop=stop)
+    return int(number)
+
+
 def _digest(user_id: str) -> bytes:
     return hashlib.blake2b(user_id.encode(), digest_size=16).digest()
 
@@ -250,6 +263,7 @@ def opened(ledger: str) -> Iterator[Any]:
         return
     if not Path(ledger).is_file():
         raise UnreadableError(say("{ledger} is missing", ledger=ledger))
-    with closing(sqlite3.connect(f"{Path(ledger).resolve().as_uri()}?mode=ro", uri=True)) as file:
+    uri = f"{Path(ledger).resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, check_same_thread=False)) as file:
         file.execute("BEGIN")
         yield file

@@ -18,6 +18,7 @@ from typing import Any
 from incentive_engine.config.policy import Policy
 from incentive_engine.domain import BUDGET, COST, FACE, ISSUED, MICROS, to_micros
 from incentive_engine.language import message_of, say
+from incentive_engine.parallel import Advance, unheard
 from incentive_engine.run.format import RunFile
 from incentive_engine.verify.files import StatedRun, listed, read_run
 from incentive_engine.verify.ledgers.entries import (
@@ -25,6 +26,7 @@ from incentive_engine.verify.ledgers.entries import (
     EntryRow,
     MovedCap,
     claims_of,
+    counted,
     damage,
     in_order,
     linked,
@@ -59,8 +61,14 @@ class Books:
     variance: int = 0
 
 
-def verify_ledger(run_dir: Path, ledger: str) -> Verification:
-    """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys."""
+def verify_ledger(run_dir: Path, ledger: str, advance: Advance = unheard) -> Verification:
+    """Re-check a ledger: the run it belongs to, chain, states, costs, caps and keys.
+
+    Parameters
+    ----------
+    advance
+        Is told which further share of the work is done.
+    """
     promises = {
         "ledger run": "the ledger belongs to this run, and has its limits",
         "ledger chain": (
@@ -80,7 +88,7 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     try:
         run = read_run(run_dir, listed(run_dir))
         with opened(ledger) as database:
-            _check(run, database, findings)
+            _check(run, database, findings, advance)
     except UnreadableError as error:
         findings["ledger run"].add(message_of(error))
     except damage() as error:
@@ -89,7 +97,12 @@ def verify_ledger(run_dir: Path, ledger: str) -> Verification:
     return Verification(run_dir=run_dir, checks=checks)
 
 
-def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) -> None:  # noqa: ANN401 - either library's
+def _check(
+    run: StatedRun,
+    database: Any,  # noqa: ANN401 - either library's
+    findings: dict[str, CheckFindings],
+    advance: Advance,
+) -> None:
     def rows(statement: str) -> Iterator[Any]:
         cursor = database.cursor()
         yield from cursor.execute(statement)
@@ -103,15 +116,23 @@ def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) ->
     caps = {n: account.cap for n, account in zip(books.names, books.accounts, strict=True)}
     actions = "SELECT seq, at, after, key, verb, name, change, chain FROM actions ORDER BY seq"
     books.moved = moved_caps(rows(actions), caps, findings["ledger actions"])
+    last = next(rows("SELECT max(seq) FROM entries"))[0] or 1
+    # share of the work that are the entries; what is looked up is the rest
+    following = 0.8
+    # entries after which it is told how far they are
+    told = 1 << 14
     count, chain = 0, bytes(32)
     entries = in_order(rows(ENTRIES), findings, accounts=len(books.accounts))
-    for count, entry in enumerate(entries, 1):  # noqa: B007 - the last
+    for count, entry in enumerate(entries, 1):
         chain = linked(chain, entry, secret)
         if chain != entry.chain:
             findings["ledger chain"].add(say("entry {seq} is not what was written", seq=entry.seq))
             break
         _move_caps(entry.seq, books)
         _follow(entry, books, truth, run.policy, findings)
+        if not count % told:
+            advance(following * told / last)
+    advance(following * (count % told) / last)
     head = next(rows("SELECT seq, chain FROM head"), (None, None))
     if tuple(head) != (count, chain):
         findings["ledger chain"].add(
@@ -122,9 +143,11 @@ def _check(run: StatedRun, database: Any, findings: dict[str, CheckFindings]) ->
             )
         )
     _check_sums(books, pool, findings["ledger caps"])
-    for check, what, counted in lookup_checks(database):
-        if number := next(rows(counted))[0]:
+    checks = list(lookup_checks(database))
+    for check, what, statement in checks:
+        if number := counted(database, statement):
             findings[check].add(say(what, number=number))
+        advance((1 - following) / len(checks))
 
 
 def _secret(
