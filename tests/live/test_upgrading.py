@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from incentive_engine.live.ledger.commands import Find
+from incentive_engine.live.ledger.stores import sqlite_store
 from incentive_engine.live.ledger.stores.sqlite_store import SQLiteStore, lock_file
 from incentive_engine.live.opening import open_campaign
 from incentive_engine.live.writing.process import WriterProcess
@@ -82,6 +83,22 @@ def test_ctrl_c_while_it_is_brought_up_to_date_leaves_a_ledger_as_it_was(before:
     with pytest.raises(KeyboardInterrupt):
         opened(before, pressed)
     assert pressed.done == 1
+    assert content_of(before) == was
+    works(before)
+
+
+def test_ctrl_c_while_users_are_indexed_leaves_a_ledger_as_it_was(
+    before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(_user: str) -> bytes:
+        signal.raise_signal(signal.SIGINT)
+        return b""
+
+    was = content_of(before)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_store, "digest_of", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            opened(before, Seen())
     assert content_of(before) == was
     works(before)
 

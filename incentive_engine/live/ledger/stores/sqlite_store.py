@@ -320,8 +320,9 @@ def _heard(database: sqlite3.Connection, progress: Progress, entries: int) -> It
         try:
             yield
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                # what a handler raises is lost on its way through the library
+            # what a handler of signals raises is lost on its way through the library
+            lost = {"interrupted", "user-defined function raised exception"}
+            if str(error) in lost:
                 raise KeyboardInterrupt from error
             raise
         finally:
