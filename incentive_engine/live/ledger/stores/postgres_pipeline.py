@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 Row = tuple[bytes | None, ...]
@@ -51,8 +52,13 @@ class Pipeline:
         self.send(calls)
         return self.receive()
 
-    def send(self, calls: Iterable[Call]) -> None:
+    def send(self, calls: Iterable[Call], *, urgent: int = 0) -> None:
         """Have statements run; their rows are received before the next are sent.
+
+        Parameters
+        ----------
+        urgent
+            The rows of so many come as soon as they are there, while the others still run.
 
         Raises
         ------
@@ -65,36 +71,40 @@ class Pipeline:
             for name, values in calls
         ]
         self._own.enter_pipeline_mode()
-        for name, texts in encoded:
+        for number, (name, texts) in enumerate(encoded, 1):
             self._own.send_query_prepared(name, texts)
+            if number == urgent:
+                self._own.send_flush_request()
         self._own.pipeline_sync()
         self._awaited = len(encoded)
         self._send()
 
-    def receive(self) -> list[list[Row]]:
-        """Return the rows of each statement that was sent.
+    def receive(self, number: int | None = None) -> list[list[Row]]:
+        """Return the rows of the next statements that were sent, or of all that are left.
 
         Raises
         ------
         psycopg.Error
             When a statement failed: those after it have not run.
         """
-        return [self._expect(result) for result in self._results()]
+        return [self._expect(result) for result in self._results(number)]
 
     def discard(self) -> None:
-        """Leave what was sent and is not received yet."""
-        if self._awaited:
-            self._results()
+        """Leave what was sent and is not received yet, where the connection still stands."""
+        if self._awaited and self._is_connected():
+            with suppress(self._library.OperationalError):
+                self._results()
 
-    def _results(self) -> list[Any]:
-        awaited, self._awaited = self._awaited, 0
+    def _results(self, number: int | None = None) -> list[Any]:
         results = []
-        for _ in range(awaited):
+        for _ in range(self._awaited if number is None else number):
+            self._awaited -= 1
             results.append(self._result())
             self._result()  # none: the end of a statement's results
-        self._result()  # the end of all of them
-        if self._is_connected():
-            self._own.exit_pipeline_mode()
+        if not self._awaited:
+            self._result()  # the end of all of them
+            if self._is_connected():
+                self._own.exit_pipeline_mode()
         return results
 
     def _is_connected(self) -> bool:

@@ -4,12 +4,11 @@ A batch locks the row at the end of the chain, so that the batches of all server
 other. It reads what it needs with the lock, in one round trip, and writes and commits in another:
 one statement a table, whatever the number of rows.
 
-While the database reads, a batch is decided on a guess: that nobody has written since this server
-did, and that its keys are new, its users have nothing, and nothing has run out. What comes of it
-is written where that is what was read, and thrown away otherwise.
-
-Where others write as well, they have the lock as soon as a batch is in the log, before the log is
-on disk: who goes on from it has both on disk with his own, or neither.
+While the database reads, a batch is decided on a guess: that its keys are new, its users have
+nothing, and nothing has run out; and, where nobody else has written of late, that the ledger ends
+as this server left it. What comes of it is written where that is what was read, and thrown away
+otherwise. Where others write as well, they have the lock as soon as a batch is in the log, before
+the log is on disk: who goes on from it has both on disk with his own, or neither.
 """
 
 from __future__ import annotations
@@ -148,9 +147,11 @@ class PostgresStore:
         self._terms = terms
         self._snapshot = Snapshot(xmin=self.NOBODY, head=Head(seq=0, at=0, chain=START), pool=[])
         self._asked: tuple[str, ...] = ()
-        # whether others write as well; whether a guess would have been right for the last batch,
-        # as it then most likely is for the next one; whether there is one for the batch of now
-        self._is_shared = self._is_as_guessed = self._is_guess = False
+        # of the last batch, as it then most likely is with the next one: whether others had
+        # written, and whether anything concerned it
+        self._is_shared = self._is_concerned = True
+        # whether the book of now is a guess, and whether where the ledger ends is one
+        self._is_guess = self._is_end_guessed = False
         self._pipeline = Pipeline(db, STATEMENTS)
 
     def _fill(self, terms: Terms, secret: bytes) -> None:
@@ -170,41 +171,55 @@ class PostgresStore:
         UnavailableError
             When the server went away.
         """
+        names_rows = needs.decisions or needs.prices or needs.actions
+        self._is_guess = not self._is_concerned and not names_rows
+        self._is_end_guessed = self._is_guess and not self._is_shared
         with self._told():
             self._ask(needs, now)
-            names_rows = needs.decisions or needs.prices or needs.actions
-            self._is_guess = self._is_as_guessed and not names_rows
-            return self._undisturbed() if self._is_guess else self._book(self._read())
+            if not self._is_end_guessed:
+                self._read_end()
+            return self._undisturbed() if self._is_guess else self._book(self._read_rest())
 
     def _ask(self, needs: Needs, now: int) -> None:
-        """Lock the ledger, and ask what a batch needs to know."""
-        known = self._snapshot.xmin
-        calls: dict[str, list[str | None]] = {"begin": [], "lock": [], "pool": [known]}
+        """Lock the ledger, and ask where it ends and what concerns a batch."""
+        end: list[Call] = [("begin", ()), ("lock", ()), ("pool", (self._snapshot.xmin,))]
+        rest: dict[str, list[str | None]] = {}
         if needs.keys:
-            calls["answered"] = [array(needs.keys)]
-        calls["concerned"] = [array(needs.decisions), array(needs.users), str(now)]
+            rest["answered"] = [array(needs.keys)]
+        rest["concerned"] = [array(needs.decisions), array(needs.users), str(now)]
         if needs.prices:
-            calls["newest"] = []
+            rest["newest"] = []
         if needs.actions:
-            calls["acted"] = []
-        self._asked = tuple(calls)
-        self._pipeline.send(calls.items())
+            rest["acted"] = []
+        self._asked = tuple(rest)
+        # the end is awaited alone where only the rest is guessed
+        urgent = len(end) if self._is_guess and not self._is_end_guessed else 0
+        self._pipeline.send([*end, *rest.items()], urgent=urgent)
 
     def _undisturbed(self) -> Book:
-        """Return the book of a batch that nothing concerns, where nobody else has written."""
+        """Return the book of a batch that nothing concerns."""
         pool = [replace(limit) for limit in self._snapshot.pool]
         return Book(names=self.names, head=replace(self._snapshot.head), pool=pool)
 
-    def _read(self) -> Answers:
-        """Return what the database answers, and take what it shows of what others did."""
-        rows = dict(zip(self._asked, self._pipeline.receive(), strict=True))
-        ((seq, at, chain, xmin),) = typed(rows["lock"], (int, int, bytes_of, text_of))
-        self._is_as_guessed = self._is_undisturbed(rows, xmin)
+    def _read_end(self) -> None:
+        """Take the end of the ledger and the pool, which others may have moved."""
+        _, lock, pool = self._pipeline.receive(3)
+        ((seq, at, chain, xmin),) = typed(lock, (int, int, bytes_of, text_of))
         self._is_shared = xmin != self._snapshot.xmin
         if self._is_shared:
             head = Head(seq=seq, at=at, chain=chain)
-            self._snapshot = Snapshot(xmin=xmin, head=head, pool=self._pool_of(rows["pool"]))
+            self._snapshot = Snapshot(xmin=xmin, head=head, pool=self._pool_of(pool))
+
+    def _read_rest(self) -> Answers:
+        """Return what concerns a batch."""
+        rows = dict(zip(self._asked, self._pipeline.receive(), strict=True))
+        self._is_concerned = bool(rows["concerned"] or rows.get("answered"))
         return rows
+
+    def _is_right(self, rows: Answers) -> bool:
+        """Whether the guess of now is what was read."""
+        has_moved = self._is_end_guessed and self._is_shared
+        return not (has_moved or rows["concerned"] or rows.get("answered"))
 
     def _book(self, rows: Answers) -> Book:
         """Return what a batch needs to know."""
@@ -222,11 +237,6 @@ class PostgresStore:
         if named:
             self._add(book, self._pipeline.run([("named", [array(named)])])[0])
         return book
-
-    def _is_undisturbed(self, rows: Answers, xmin: str) -> bool:
-        """Whether nothing concerns a batch, and nobody else has written."""
-        is_known = xmin == self._snapshot.xmin
-        return is_known and not rows["concerned"] and not rows.get("answered")
 
     def _pool_of(self, rows: Sequence[Row]) -> list[LimitState]:
         """Return every limit with its sums."""
@@ -266,8 +276,10 @@ class PostgresStore:
             writing = [*self._writing(book)]
             if self._is_guess:
                 self._is_guess = False
-                rows = self._read()
-                if not self._is_as_guessed:
+                if self._is_end_guessed:
+                    self._read_end()
+                rows = self._read_rest()
+                if not self._is_right(rows):
                     return self._book(rows)
             ending = self.SHARED_COMMIT if self._is_shared and writing else self.COMMIT
             results = self._pipeline.run([*writing, *ending])
@@ -297,8 +309,8 @@ class PostgresStore:
 
     def rollback(self) -> None:
         """End the transaction as if it had never begun."""
+        self._pipeline.discard()
         if not self._db.closed and not self._db.broken:
-            self._pipeline.discard()
             self._db.rollback()
 
     def rest(self) -> None:
