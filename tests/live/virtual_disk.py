@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,6 +201,9 @@ class Connection:
 
     def create_function(self, name: str, values: int, made: Any, *, deterministic: bool) -> None:
         self._own.create_scalar_function(name, made, values, deterministic=deterministic)
+
+    def set_progress_handler(self, handler: Callable[[], Any] | None, steps: int) -> None:
+        self._own.set_progress_handler(handler, max(steps, 1))
 
     @property
     def in_transaction(self) -> bool:
