@@ -298,13 +298,11 @@ def test_what_runs_out_makes_room_for_a_guessed_batch_as_well(another: Open) -> 
     assert pool(own, START + HOLD)[STOCK] == (1, 0)
 
 
-def cut(url: str) -> None:
-    """Have the database end every connection but this one."""
+def cut(url: str, own: Ledger | FragileServer) -> None:
+    """Have the database end a server's connection."""
+    store: Any = own.store if isinstance(own, Ledger) else own
     with psycopg.connect(url, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [store._db.info.backend_pid])
 
 
 def test_a_connection_that_breaks_while_the_database_reads_changes_nothing(
@@ -312,7 +310,7 @@ def test_a_connection_that_breaks_while_the_database_reads_changes_nothing(
 ) -> None:
     own = warm(another)
     guess = guessed(own, [MINE])
-    cut(url)
+    cut(url, own)
     with pytest.raises(UnavailableError, match="went away"):
         own.store.commit(guess)
     own.store.rollback()
@@ -331,7 +329,7 @@ def test_a_connection_that_breaks_before_the_commit_changes_nothing(
 
     def interrupted(calls: Sequence[Any]) -> None:
         run([call for call in calls if call[0] not in {"commit", "flush"}])
-        cut(url)
+        cut(url, own)
         run(calls)
 
     monkeypatch.setattr(pipeline, "run", interrupted)
@@ -420,7 +418,7 @@ class FragileServer(PostgresStore):
     def begin(self, needs: Needs, now: int) -> Book:
         book = super().begin(needs, now)
         if self.fate == "full":
-            cut(self._url)
+            cut(self._url, self)
         return book
 
     def commit(self, book: Book) -> Book | None:
