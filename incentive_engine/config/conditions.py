@@ -7,9 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
+from incentive_engine.config.document.models import Model
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.fields import Amount, Column, Model, Scalar
+from incentive_engine.config.fields import Amount, Column, Scalar
 from incentive_engine.language import say
 
 

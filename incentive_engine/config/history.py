@@ -9,9 +9,11 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from incentive_engine.config.access.location import DataPath
+from incentive_engine.config.document.models import Model
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.fields import Column, DataPath, Model, Name
+from incentive_engine.config.fields import Column, Name
 from incentive_engine.config.schedule.durations import Duration, DurationField, Window
 from incentive_engine.config.schedule.moments import TimeZone
 from incentive_engine.language import say

@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from incentive_engine.config.access.location import Location
+from incentive_engine.config.access.location import DataPath, Location
+from incentive_engine.config.document.models import Model
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.fields import Column, Count, DataPath, Model, Seed
+from incentive_engine.config.fields import Column, Count, Seed
 from incentive_engine.language import say
 
 

@@ -20,19 +20,16 @@ from pydantic import (
 from incentive_engine.config.access.location import Location
 from incentive_engine.config.conditions import Values, Where
 from incentive_engine.config.crosscheck import policy_problems
+from incentive_engine.config.document.models import Document, Model, faults_of
 from incentive_engine.config.document.places import DocumentSource
 from incentive_engine.config.document.problems import FieldProblem, reject, with_problems
-from incentive_engine.config.document.pydantic_errors import faults_of
 from incentive_engine.config.document.words import Words
 from incentive_engine.config.fields import (
     BoundField,
     Column,
-    ColumnTitle,
     Confidence,
-    Document,
     Margin,
     Measure,
-    Model,
     Money,
     Name,
     OfferId,
@@ -41,7 +38,7 @@ from incentive_engine.config.fields import (
 )
 from incentive_engine.config.history import History
 from incentive_engine.config.inputs import Data, Features
-from incentive_engine.config.offer import Offer
+from incentive_engine.config.offer import ColumnTitle, Offer
 from incentive_engine.config.schedule.campaign import Campaign
 from incentive_engine.config.schedule.moments import TimeZone
 from incentive_engine.domain import CONVERSION, COST, FACE, ISSUED

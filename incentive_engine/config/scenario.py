@@ -17,22 +17,14 @@ from pydantic import (
     model_validator,
 )
 
+from incentive_engine.config.access.location import path_beside
 from incentive_engine.config.conditions import Where
 from incentive_engine.config.document.editing import flow_text
 from incentive_engine.config.document.loading import load_document
+from incentive_engine.config.document.models import Document, Model
 from incentive_engine.config.document.problems import FieldProblem, reject
 from incentive_engine.config.document.words import Words
-from incentive_engine.config.fields import (
-    Column,
-    Document,
-    Model,
-    Money,
-    Name,
-    Scalar,
-    Seed,
-    Share,
-    path_beside,
-)
+from incentive_engine.config.fields import Column, Money, Name, Scalar, Seed, Share
 from incentive_engine.config.schedule.campaign import Calendar, CampaignSeries
 from incentive_engine.language import say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from incentive_engine.config.fields import ColumnTitle, Title
+from incentive_engine.config.offer import ColumnTitle, Title
 from incentive_engine.language import Code, Message, Text, Value
 from incentive_engine.report.conditions import PublicRules
 from incentive_engine.report.quality import Quality

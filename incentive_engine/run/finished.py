@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from incentive_engine.config.document.pydantic_errors import first_of
+from incentive_engine.config.document.models import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.files import digest_file
 from incentive_engine.errors import DataError, Fault

@@ -28,7 +28,7 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 from pydantic import ValidationError
 
-from incentive_engine.config.document.pydantic_errors import first_of
+from incentive_engine.config.document.models import first_of
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.language import say
 from incentive_engine.run.statements import (

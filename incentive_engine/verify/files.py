@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from incentive_engine.config.conditions import Range
-from incentive_engine.config.document.pydantic_errors import first_of
+from incentive_engine.config.document.models import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.arrow import is_number
 from incentive_engine.data.tables.files import digest_file

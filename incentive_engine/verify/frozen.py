@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import ValidationError
 
-from incentive_engine.config.document.pydantic_errors import first_of
+from incentive_engine.config.document.models import first_of
 from incentive_engine.config.policy import Policy
 from incentive_engine.data.tables.arrow import is_text, whole
 from incentive_engine.data.trials.holdout import holdout_cutoffs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from incentive_engine.config.fields import ColumnTitle, Title
+from incentive_engine.config.offer import ColumnTitle, Title
 from incentive_engine.language import LANGUAGES, say
 from incentive_engine.report.content import Advice
 from incentive_engine.report.pages.page import render_report

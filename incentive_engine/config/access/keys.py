@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from incentive_engine.config.document.pydantic_errors import first_of
+from incentive_engine.config.document.models import first_of
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say
 

@@ -5,14 +5,20 @@ What a location shows of itself holds no secret; only who opens it sees the addr
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote
 
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
+
+from incentive_engine.config.document.problems import FieldProblem, reject
+from incentive_engine.config.document.words import Words
 from incentive_engine.errors import ConfigError, Fault, near_name
 from incentive_engine.language import Text, say
 
@@ -280,3 +286,63 @@ def _object_store(rest: str) -> Location:
         address=f"s3://{rest}",
         secrets=(*([f":{keys.partition(':')[2]}"] if ":" in keys else []), *hidden),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FileContext:
+    """What validating needs to know about the file that a document comes from."""
+
+    folder: Path
+    """Relative paths start here."""
+    require_data: bool
+    """Whether data files must exist."""
+
+
+def path_beside(path: Path, info: ValidationInfo, *, expected: str, required: bool) -> Path:
+    """Return a file's path from the folder of the document that names it."""
+    context = info.context
+    if not isinstance(context, FileContext):
+        return path
+    # a link stays as it is written: whoever set it may turn it to the next campaign
+    full = Path(os.path.abspath(context.folder / path.expanduser()))  # noqa: PTH100 - keeps links
+    if required and not full.is_file():
+        what = (
+            say("`{path}` is a directory", path=path)
+            if full.is_dir()
+            else say("no file `{path}`", path=path)
+        )
+        reject(_not_there(what, expected))
+    return full
+
+
+def _not_there(what: Text, expected: str) -> FieldProblem:
+    return FieldProblem((), what, expected, "paths start from the folder of this file")
+
+
+def _read_location(value: object, info: ValidationInfo) -> object:
+    """Read where a table lies; a path must exist where data are required."""
+    if not isinstance(value, str | Path):
+        return value
+    context = info.context if isinstance(info.context, FileContext) else None
+    try:
+        location = parse_location(str(value), folder=context.folder if context else None)
+    except ConfigError as error:
+        fault = error.faults[0]
+        reject(FieldProblem((), fault.what, fault.expected, fault.remedy))
+    table = "a CSV or Parquet file, a folder of Parquet, or a database's URL"
+    if context and context.require_data and (path := location.path) is not None:
+        if location.is_pattern:
+            if not glob.glob(location.address, recursive=True):  # noqa: PTH207 - a whole path
+                reject(_not_there(say("no file is called like `{value}`", value=value), table))
+        elif not path.exists():
+            reject(_not_there(say("no file `{value}`", value=value), table))
+    return location
+
+
+DataPath = Annotated[
+    Location,
+    BeforeValidator(_read_location),
+    PlainSerializer(str, when_used="json"),
+    Words("the path of a CSV or Parquet file, of a folder of Parquet, or a database's URL"),
+]
+"""Where a table lies; what is written of it elsewhere holds no password."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from incentive_engine.config.access.location import FileContext
 from incentive_engine.config.document.editing import Edit, edited
 from incentive_engine.config.document.loading import validated
 from incentive_engine.config.document.places import DocumentSource
 from incentive_engine.config.document.tree import parse_tree
-from incentive_engine.config.fields import FileContext
 from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.language import say

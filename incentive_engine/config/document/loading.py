@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from incentive_engine.config.access.location import FileContext
 from incentive_engine.config.access.regular import special_file
+from incentive_engine.config.document.models import Document, faults_of
 from incentive_engine.config.document.overrides import apply_setting
 from incentive_engine.config.document.places import DocumentSource, Place
-from incentive_engine.config.document.pydantic_errors import faults_of
 from incentive_engine.config.document.tree import DocumentTree, Node, parse_tree
-from incentive_engine.config.fields import Document, FileContext
 from incentive_engine.config.policy import Policy
 from incentive_engine.errors import ConfigError, Fault, nearest
 from incentive_engine.language import Text, say

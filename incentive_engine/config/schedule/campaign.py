@@ -8,8 +8,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from incentive_engine.config.document.models import Model
 from incentive_engine.config.document.problems import FieldProblem, reject
-from incentive_engine.config.fields import Model, Name, Share
+from incentive_engine.config.fields import Name, Share
 from incentive_engine.config.schedule.durations import Window, parse_duration
 from incentive_engine.config.schedule.moments import Moment
 from incentive_engine.language import say

@@ -1,21 +1,74 @@
-"""Pydantic's errors as faults in a planner's words: one for each thing to mend."""
+"""What policies and scenarios are made of, and what is wrong with one, in a planner's words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final, Self, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic._internal._model_construction import ModelMetaclass
 from pydantic_core import ErrorDetails
 
 from incentive_engine.config.document.places import DocumentSource, Loc, Place
 from incentive_engine.config.document.problems import FieldProblem
 from incentive_engine.config.document.words import describe, key_type, models_at, type_at
-from incentive_engine.errors import Fault, near_name, nearest
+from incentive_engine.errors import ConfigError, Fault, near_name, nearest
 from incentive_engine.language import Message, Text, any_of, message_of, say
 
 NOTHING: Final = object()
+
+
+class Configuration(ModelMetaclass):
+    """Lets a model that a program makes say what is wrong as files do: by `ConfigError`."""
+
+    def __call__(cls, **values: Any) -> Any:  # noqa: ANN401, N805 - fields of any model; a class
+        """Return the model of some fields.
+
+        Raises
+        ------
+        ConfigError
+            With every field that cannot be.
+        """
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            source = DocumentSource(cls.__name__.lower())
+            model = cast("type[BaseModel]", cls)
+            faults = faults_of(error, model=model, written=values, source=source)
+            raise ConfigError(*(fault for _, fault in faults)) from None
+
+
+class Model(BaseModel, metaclass=Configuration):
+    """A closed, frozen piece of configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        arbitrary_types_allowed=True,
+        allow_inf_nan=False,
+    )
+
+
+class Document(Model):
+    """A whole file; it knows where its fields stand."""
+
+    _source: DocumentSource = PrivateAttr(default_factory=DocumentSource)
+
+    def read_from(self, source: DocumentSource) -> Self:
+        """Return the same document, knowing where it was read."""
+        read = self.model_copy()
+        read._source = source  # noqa: SLF001 - its own attribute, on a copy
+        return read
+
+    def locate(self, loc: Loc) -> str:
+        """Return where a field stands, for messages of later checks.
+
+        For example ``policies/x.yaml:31: limits.2.where.tir``; a document that no file gave says
+        ``policy: limits.2.where.tir``.
+        """
+        return self._source.locate(loc)
 
 
 def faults_of(
