@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from incentive_engine.config.policy import Policy
+from incentive_engine.cores import usable_cores
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.data.tables.files import atomic_directory
 from incentive_engine.data.trials.trial import Trial
-from incentive_engine.fleet import usable_cores
 from incentive_engine.insight.pages.simulation_summary import simulation_summary
 from incentive_engine.language import Code
 from incentive_engine.pipeline.campaign_tables import campaign_files, trial_of

@@ -9,8 +9,8 @@ import pytest
 from incentive_engine.allocation.limits import sum_limit
 from incentive_engine.allocation.plans.choosers import Choosers, choices_at
 from incentive_engine.allocation.population.from_problem import users_of
+from incentive_engine.allocation.population.nearest import nearest
 from incentive_engine.allocation.population.sweep import reaches, sweep
-from incentive_engine.allocation.population.users import nearest
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import Columns
 

@@ -13,7 +13,7 @@ from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_li
 from incentive_engine.allocation.params import PLAN
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import to_micros
 

@@ -10,8 +10,8 @@ from incentive_engine.allocation.integer.pruning import drop_useless
 from incentive_engine.allocation.limits import LinearLimit, ratio_limits, sum_limit
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.population.sweep import tally
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BoolArray, FloatArray
 

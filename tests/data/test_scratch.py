@@ -30,14 +30,14 @@ def held() -> int:
 def test_small_columns_stand_in_memory() -> None:
     made = scratch.make_room((4, 8), np.float32)
     assert made.shape == (4, 8)
-    assert not mapped_pages.is_mapped()
+    assert not mapped_pages.MAPPED
 
 
 def test_large_columns_keep_what_is_written_when_their_pages_are_let_go() -> None:
     before = held()
     made = scratch.make_room((8, MAPPED), np.float32)
     made[:] = np.arange(MAPPED, dtype=np.float32)
-    assert mapped_pages.is_mapped()
+    assert mapped_pages.MAPPED
     assert held() - before >= 0.9 * made.nbytes
     mapped_pages.let_go()
     assert held() - before <= 0.1 * made.nbytes
@@ -49,11 +49,11 @@ def test_the_scratch_file_has_no_name_and_goes_with_the_columns(
 ) -> None:
     monkeypatch.setenv("INCENTIVE_SCRATCH", str(tmp_path))
     made = scratch.make_room((2, MAPPED), np.float64)
-    assert mapped_pages.is_mapped()
+    assert mapped_pages.MAPPED
     assert list(tmp_path.iterdir()) == []
     del made
     gc.collect()
-    assert not mapped_pages.is_mapped()
+    assert not mapped_pages.MAPPED
 
 
 def test_a_place_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

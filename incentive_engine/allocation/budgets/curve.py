@@ -26,9 +26,9 @@ from incentive_engine.allocation.plans.split_plan import solve_relaxed, with_les
 from incentive_engine.allocation.population.explorer_usage import taken_by_lots, tally_explorers
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
+from incentive_engine.allocation.population.passes import threads
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.population.samples import draw_samples
-from incentive_engine.allocation.population.sweep import threads
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import SafetyPoint
 from incentive_engine.domain import BUDGET, COST, SPEND, Columns

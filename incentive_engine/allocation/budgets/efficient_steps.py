@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine import knobs
-from incentive_engine.allocation.population.sweep import in_parts
+from incentive_engine.allocation.population.passes import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import COST, Columns, FloatArray, IntArray
 from incentive_engine.jit import compiled

@@ -13,8 +13,8 @@ from incentive_engine.allocation.dual.prices import about_lowest, frame_of
 from incentive_engine.allocation.plans.allocation import Allocation
 from incentive_engine.allocation.population.explorer_usage import open_rows
 from incentive_engine.allocation.population.from_problem import users_of
+from incentive_engine.allocation.population.passes import threads
 from incentive_engine.allocation.population.samples import UserSample, draw_samples, sizes_of
-from incentive_engine.allocation.population.sweep import threads
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import FloatArray
 

@@ -19,8 +19,9 @@ from incentive_engine.allocation.plans.allocation import Relaxed
 from incentive_engine.allocation.population.explorer_usage import open_rows, tally_explorers
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.sweep import in_parts, sweep
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.passes import in_parts
+from incentive_engine.allocation.population.population import Users
+from incentive_engine.allocation.population.sweep import sweep
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET, ChoiceArray, FloatArray, IntArray
 from incentive_engine.jit import compiled

@@ -15,7 +15,7 @@ from incentive_engine.allocation.budgets.efficient_steps import (
     money_of,
     walk,
 )
-from incentive_engine.allocation.population.sweep import in_parts
+from incentive_engine.allocation.population.passes import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import BUDGET, MICROS, FloatArray, IntArray, to_micros
 from incentive_engine.jit import compiled

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.sweep import sweep
+from incentive_engine.allocation.population.sweep import PairColumns, sweep
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import MICROS, BoolArray, ChoiceArray, FloatArray, IntArray, to_micros
 
 
@@ -40,7 +39,7 @@ class Core:
     """
 
     index: IntArray
-    few: Users
+    few: PairColumns
     user: IntArray
     offer: IntArray
     value: FloatArray
@@ -61,7 +60,7 @@ class Core:
 
 
 def build_core(
-    few: Users,
+    few: PairColumns,
     rows: LimitRows,
     index: IntArray,
     *,
@@ -119,7 +118,7 @@ def build_core(
     )
 
 
-def amounts_of(users: Users) -> FloatArray:
+def amounts_of(users: PairColumns) -> FloatArray:
     """Return (m + 1, k, n) float64: 1 per pair, then its measures, the cost rounded up."""
     amounts = np.ones((len(users.columns) + 1, users.k, users.n))
     amounts[1:] = np.where(users.value[users.order] > -np.inf, users.columns[:, users.order], 0)
@@ -128,23 +127,23 @@ def amounts_of(users: Users) -> FloatArray:
     return amounts
 
 
-def paid_by(few: Users, price: FloatArray) -> FloatArray:
+def paid_by(few: PairColumns, price: FloatArray) -> FloatArray:
     """Return (k, n) float64: what each pair pays at the prices of pairs."""
     return np.asarray(np.einsum("mkn,mnk->kn", amounts_of(few), price[:, few.cell, :]))
 
 
-def scores_of(few: Users, price: FloatArray) -> FloatArray:
+def scores_of(few: PairColumns, price: FloatArray) -> FloatArray:
     """Return (k, n) float64: value less payment, −inf where a pair is not eligible."""
     eligible = few.value > -np.inf
     return np.where(eligible, few.value - paid_by(few, price), -np.inf)
 
 
-def changes_of(few: Users, width: FloatArray) -> FloatArray:
+def changes_of(few: PairColumns, width: FloatArray) -> FloatArray:
     """Return (k, n) float64: by how much scores change at most within a box of prices."""
     return np.asarray(np.einsum("mkn,mnk->kn", np.abs(amounts_of(few)), width[:, few.cell, :]))
 
 
-def _best_pairs(few: Users, price: FloatArray, most: int, allowance: float) -> BoolArray:
+def _best_pairs(few: PairColumns, price: FloatArray, most: int, allowance: float) -> BoolArray:
     eligible = np.asarray(few.value > -np.inf, dtype=bool)
     if few.k <= most and allowance == np.inf:
         return eligible
@@ -154,7 +153,7 @@ def _best_pairs(few: Users, price: FloatArray, most: int, allowance: float) -> B
     return np.asarray(eligible & (rank < most) & (score >= best - allowance), dtype=bool)
 
 
-def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray:
+def _within_reach(few: PairColumns, price: FloatArray, width: FloatArray) -> BoolArray:
     """Return (k, n) bool: pairs that are the user's best somewhere in a box of prices."""
     score, change = scores_of(few, price), changes_of(few, width)
     least = (score - change).max(axis=0, initial=-np.inf if few.forced else 0.0)
@@ -163,7 +162,7 @@ def _within_reach(few: Users, price: FloatArray, width: FloatArray) -> BoolArray
 
 
 def usage_of(
-    few: Users, rows: LimitRows, user: IntArray, offer: IntArray, *, width: int
+    few: PairColumns, rows: LimitRows, user: IntArray, offer: IntArray, *, width: int
 ) -> sp.csr_array:
     """Return (L, width) sparse: what pairs use of each limit, in their users' columns.
 
@@ -179,7 +178,7 @@ def usage_of(
     return sp.csr_array(sp.csc_array(data, shape=(pairs.shape[0], width)))
 
 
-def _usage(few: Users, rows: LimitRows, user: IntArray, offer: IntArray) -> sp.csr_array:
+def _usage(few: PairColumns, rows: LimitRows, user: IntArray, offer: IntArray) -> sp.csr_array:
     amounts = amounts_of(few)[:, offer, user]
     size = few.n_cells * few.k
     place = few.cell[user].astype(np.int64) * few.k + offer

@@ -20,7 +20,7 @@ import numpy as np
 
 from incentive_engine.allocation.dual.core import changes_of, scores_of, usage_of
 from incentive_engine.allocation.dual.lagrangian import Box, Frame, LagrangianDual, Point
-from incentive_engine.allocation.population.users import Near, Users
+from incentive_engine.allocation.population.population import Near, Users
 from incentive_engine.domain import FloatArray, IntArray
 
 

@@ -24,10 +24,9 @@ from incentive_engine.allocation.limits import LinearLimit
 from incentive_engine.allocation.params import PLAN, RelaxationParams, SolveParams
 from incentive_engine.allocation.population.explorer_usage import used_by_lots
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Near, Population
 from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Near
 from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import ISSUED, FloatArray, IntArray

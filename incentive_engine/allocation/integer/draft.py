@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.sweep import sweep, tally
+from incentive_engine.allocation.population.sweep import PairColumns, sweep, tally
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 
@@ -43,7 +42,7 @@ class CandidatePlan:
         nobody = np.empty(0, dtype=np.int64)
         return cls(price=price, index=nobody, to=nobody.astype(np.int16), table=table)
 
-    def choices(self, few: Users, index: IntArray) -> ChoiceArray:
+    def choices(self, few: PairColumns, index: IntArray) -> ChoiceArray:
         """Return (N,) int16, canonical positions: the choices of some users.
 
         Parameters
@@ -64,11 +63,11 @@ class CandidatePlan:
         """Return (n,) int16, canonical positions: the choices of all users."""
         return users.choices(self.price, self.index, self.to)
 
-    def without(self, few: Users, index: IntArray) -> CellTable:
+    def without(self, few: PairColumns, index: IntArray) -> CellTable:
         """Return what all users add up to but for some; arguments are those of `choices`."""
         return self.table.minus(tally(few, self.choices(few, index)))
 
-    def changed(self, few: Users, index: IntArray, to: ChoiceArray) -> CandidatePlan:
+    def changed(self, few: PairColumns, index: IntArray, to: ChoiceArray) -> CandidatePlan:
         """Return the draft in which some users choose otherwise.
 
         Parameters

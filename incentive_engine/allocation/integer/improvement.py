@@ -26,8 +26,7 @@ from incentive_engine.allocation.integer.core_search import (
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.users import Near
+from incentive_engine.allocation.population.population import Near, Population
 from incentive_engine.allocation.solver_report import Status
 
 

@@ -8,10 +8,9 @@ import scipy.sparse as sp
 from incentive_engine.allocation.dual.core import usage_of
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Population, Users
 from incentive_engine.allocation.population.sweep import tally
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import BoolArray, ChoiceArray, FloatArray, IntArray
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.integer.draft import CandidatePlan
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Near, Population, Users
 from incentive_engine.allocation.population.sweep import TIED, precision, sweep, tally, total_sizes
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 

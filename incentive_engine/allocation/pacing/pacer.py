@@ -22,7 +22,7 @@ from incentive_engine.allocation.pacing.volume import volume
 from incentive_engine.allocation.params import SolveParams
 from incentive_engine.allocation.plans.choosers import Choosers
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
 from incentive_engine.knobs import Knobs, knob
 from incentive_engine.stats.systematic_sample import evenly

@@ -10,9 +10,9 @@ import numpy as np
 from incentive_engine.allocation.certificate import Certificate, LimitReport, report_limit
 from incentive_engine.allocation.dual.lagrangian import Optimum
 from incentive_engine.allocation.population.limit_maps import LimitRows
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.population.sweep import sweep, tally
 from incentive_engine.allocation.population.units import CellTable
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import (
     COST,

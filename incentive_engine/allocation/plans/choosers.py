@@ -10,9 +10,8 @@ import numpy as np
 
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows, rows_of
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Population, Users
 from incentive_engine.allocation.population.sweep import sweep
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 

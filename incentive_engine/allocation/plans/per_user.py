@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.from_problem import users_of
-from incentive_engine.allocation.population.kernels.pair_kernels import KernelColumns
-from incentive_engine.allocation.population.kernels.score_kernels import exact_score
+from incentive_engine.allocation.population.kernels.score_kernels import KernelColumns, exact_score
 from incentive_engine.allocation.population.limit_maps import rows_of
-from incentive_engine.allocation.population.sweep import in_parts
+from incentive_engine.allocation.population.passes import in_parts
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.data.tables.mapped_pages import let_go
 from incentive_engine.data.tables.scratch import strides

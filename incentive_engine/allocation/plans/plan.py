@@ -29,10 +29,9 @@ from incentive_engine.allocation.population.explorer_usage import (
 )
 from incentive_engine.allocation.population.from_problem import users_of
 from incentive_engine.allocation.population.limit_maps import LimitRows
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Population, Users
 from incentive_engine.allocation.population.shards.spread import in_shards
 from incentive_engine.allocation.population.sweep import cost_micros
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.allocation.solver_report import PriceStatus, SolverReport
 from incentive_engine.domain import to_micros

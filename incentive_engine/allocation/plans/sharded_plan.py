@@ -19,10 +19,11 @@ from incentive_engine.allocation.explorers import Explorers
 from incentive_engine.allocation.plans.plan import solve_population
 from incentive_engine.allocation.plans.solved import Solved
 from incentive_engine.allocation.population.from_problem import units_of, users_of
+from incentive_engine.allocation.population.passes import on_one_thread
 from incentive_engine.allocation.population.shards.mapped import ShardFile, write_shard
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.shards.spread import plan_folder
-from incentive_engine.allocation.population.sweep import on_one_thread, shared_fields
+from incentive_engine.allocation.population.sweep import shared_fields
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.errors import DataError, Fault

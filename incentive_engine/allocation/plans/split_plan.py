@@ -15,8 +15,8 @@ from incentive_engine.allocation.dual.prices import find_prices
 from incentive_engine.allocation.params import CURVE, SolveParams
 from incentive_engine.allocation.plans.allocation import Relaxed
 from incentive_engine.allocation.population.explorer_usage import open_rows, tally_explorers
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.population.samples import UserSample
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem
 from incentive_engine.allocation.risk import RedemptionRisk, risk_of, with_expected
 from incentive_engine.domain import (

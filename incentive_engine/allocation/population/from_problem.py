@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine.allocation.population.kernels import pair_kernels
-from incentive_engine.allocation.population.sweep import in_parts, shared_fields
+from incentive_engine.allocation.population.passes import in_parts
+from incentive_engine.allocation.population.population import Users
+from incentive_engine.allocation.population.sweep import shared_fields
 from incentive_engine.allocation.population.units import Units
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.allocation.problem import Problem, Question
 from incentive_engine.domain import COST, MICROS, FloatArray
 from incentive_engine.errors import DataError, Fault

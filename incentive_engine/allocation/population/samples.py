@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incentive_engine.allocation.params import PLAN, SolveParams
-from incentive_engine.allocation.population.population import Population
-from incentive_engine.allocation.population.users import Users
+from incentive_engine.allocation.population.population import Population, Users
 from incentive_engine.domain import FloatArray, IntArray
 
 

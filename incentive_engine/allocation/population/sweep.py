@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine import knobs
 from incentive_engine.allocation.population.kernels import choice_kernels as choices
 from incentive_engine.allocation.population.kernels import pair_kernels
-from incentive_engine.allocation.population.kernels.score_kernels import largest_score, price_table
+from incentive_engine.allocation.population.kernels.score_kernels import KernelColumns
+from incentive_engine.allocation.population.passes import in_parts
 from incentive_engine.allocation.population.units import (
     CellTable,
     Units,
     empty_totals,
+    largest_score,
+    price_table,
     table_of,
 )
-from incentive_engine.data.tables.mapped_pages import is_mapped, let_go
 from incentive_engine.domain import ChoiceArray, Columns, FloatArray, IntArray
-from incentive_engine.fleet import usable_cores
-from incentive_engine.parallel import go_on
 
 TIED: Final = 1e-9
 """Relative change of the prices within which a user counts as tied."""
-
-_alone: ContextVar[bool] = ContextVar("alone", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,9 +52,9 @@ class PairColumns(Units):
         return self.value.dtype
 
     @property
-    def pairs(self) -> pair_kernels.KernelColumns:
+    def pairs(self) -> KernelColumns:
         """The columns as the kernels read them."""
-        return pair_kernels.KernelColumns(
+        return KernelColumns(
             value=self.value,
             columns=self.columns,
             cell=self.cell,
@@ -232,53 +224,6 @@ def precision(units: Units, kind: np.dtype[Any], price: FloatArray) -> float:
     return margin + 4.0 * TIED * largest_score(price, units.largest)
 
 
-def in_parts(
-    work: Callable[[int, int, Any], object], *, n: int, make: Callable[[], Any]
-) -> list[Any]:
-    """Run `work(start, stop, out)` on ranges of the users and return the outputs.
-
-    With mapped columns there are more ranges than threads, so that few pages are held at a time.
-    """
-    # a stop is heard between passes; a pass itself takes a fraction of a second
-    go_on()
-    # 60_000: below this many users threads cost more than they save
-    at_once = min(threads(), max(1, n // 60_000))
-    # mapped columns: few pages at a time, however few threads there are
-    parts = max(at_once, -(-n // knobs.MEMORY.mapped_users)) if is_mapped() else at_once
-    edges = [n * edge // parts for edge in range(parts + 1)]
-    outs = [make() for _ in range(parts)]
-
-    def run(start: int, stop: int, out: object) -> None:
-        work(start, stop, out)
-        let_go()
-
-    if at_once == 1:
-        for start, stop, out in zip(edges[:-1], edges[1:], outs, strict=True):
-            run(start, stop, out)
-        return outs
-    with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(run, edges[:-1], edges[1:], outs))
-    return outs
-
-
 def shared_fields(units: Units) -> dict[str, Any]:
     """Return the fields of units by name, for what has them and more."""
     return {field.name: getattr(units, field.name) for field in fields(Units)}
-
-
-@contextmanager
-def on_one_thread() -> Iterator[None]:
-    """Let passes use this thread alone: beside it others work on other shards."""
-    before = _alone.set(True)
-    try:
-        yield
-    finally:
-        _alone.reset(before)
-
-
-def threads() -> int:
-    """Return how many threads a sweep uses: `INCENTIVE_THREADS`, or the cores we may use."""
-    if _alone.get():
-        return 1
-    asked = os.environ.get("INCENTIVE_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else usable_cores()

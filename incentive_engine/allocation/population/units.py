@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from incentive_engine.domain import FloatArray, IntArray
+from incentive_engine.allocation.population.kernels.score_kernels import (
+    CONSTANT,
+    FREE,
+    REPEAT,
+    PriceTable,
+)
+from incentive_engine.domain import MICROS, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,3 +124,39 @@ def table_of(units: Units, sums: IntArray, weight: FloatArray | None) -> CellTab
     ones = np.ones(units.n_cells)
     totals = np.ascontiguousarray(sums.transpose(2, 0, 1))
     return CellTable(totals=totals, scale=units.scale, weight=ones if weight is None else weight)
+
+
+def price_table(units: Units, kind: np.dtype[Any], price: FloatArray) -> PriceTable:
+    """Return prices in the form that the kernels read.
+
+    Parameters
+    ----------
+    kind
+        The columns' type.
+    price
+        (m + 1, n_cells, k) float64.
+
+    Notes
+    -----
+    A score is at most 2m + 3 roundings away from its exact value, each a half unit in the last
+    place of the largest amount that can occur; a cost is moreover rounded up by a millionth.
+    """
+    swapped = np.ascontiguousarray(price.transpose(0, 2, 1))
+    with np.errstate(over="ignore"):
+        fast = swapped.astype(kind)
+    same = np.zeros(swapped.shape[:2], dtype=np.int8)
+    # each kind overrules the ones before: prices of zero are constant, too, and take no time at
+    # all
+    same[(swapped == swapped[:, :, :1]).all(axis=2)] = CONSTANT
+    same[:, 1:][(swapped[:, 1:] == swapped[:, :-1]).all(axis=2)] = REPEAT
+    same[(swapped == 0).all(axis=2)] = FREE
+    margin = (2 * len(price) + 2) * float(np.finfo(kind).eps) * largest_score(price, units.largest)
+    if units.cost >= 0:
+        margin += 2.0 * float(np.abs(price[units.cost + 1]).max(initial=0.0)) / MICROS
+    return PriceTable(fast=fast, kind=same, exact=np.ascontiguousarray(price), margin=margin)
+
+
+def largest_score(price: FloatArray, largest: FloatArray) -> float:
+    """Return what no absolute score exceeds; by `Units.largest`."""
+    steepest = np.abs(price).reshape(len(price), -1).max(axis=1, initial=0.0)
+    return float(largest[0] + steepest @ largest[1:])

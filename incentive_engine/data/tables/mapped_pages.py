@@ -11,8 +11,8 @@ import mmap
 import weakref
 from typing import Final
 
-MAPPED: Final[weakref.WeakSet[mmap.mmap]] = weakref.WeakSet()
-"""The scratch files whose columns somebody holds."""
+MAPPED: Final[weakref.WeakKeyDictionary[mmap.mmap, int]] = weakref.WeakKeyDictionary()
+"""The scratch files whose columns somebody holds, and how many users a pass takes at once."""
 
 
 def let_go() -> None:
@@ -22,6 +22,7 @@ def let_go() -> None:
         pages.madvise(mmap.MADV_DONTNEED)
 
 
-def is_mapped() -> bool:
-    """Return whether there are columns in scratch files."""
-    return bool(MAPPED)
+def parts_of(n: int) -> int:
+    """Return into how many parts a pass over n users is cut; 1 where no columns are mapped."""
+    at_once = min(tuple(MAPPED.values()), default=max(n, 1))
+    return max(1, -(-n // at_once))

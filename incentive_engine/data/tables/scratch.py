@@ -47,7 +47,7 @@ def make_room(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         )
         remedy = say("free some space, or set {folder} to another directory", folder=variable)
         raise DataError(Fault(folder, what, remedy=remedy)) from error
-    mapped_pages.MAPPED.add(pages)
+    mapped_pages.MAPPED[pages] = knobs.MEMORY.mapped_users
     # the array keeps the mapping, and the mapping the file that has no name any more
     return np.frombuffer(pages, dtype=dtype).reshape(shape)
 

@@ -9,14 +9,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels.pair_kernels import (
-    BLOCK,
-    KernelColumns,
-    add_pair,
-)
 from incentive_engine.allocation.population.kernels.score_kernels import (
+    BLOCK,
     FREE,
+    KernelColumns,
     PriceTable,
+    add_pair,
     choose_block,
     exact_score,
     fast_scores,

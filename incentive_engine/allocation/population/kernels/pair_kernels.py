@@ -1,80 +1,22 @@
-"""The loops over users and offers, compiled; everything else in the package is small.
-
-All kernels take the columns as they lie, visit the offers in canonical order, and add integers
-(amounts in a fixed-point unit), so that neither the order of rows nor the number of threads can
-change a sum. Position 0 of `scale` is the value, 1 the count, then the measures; `totals` is
-(n_cells, k, m + 2), so that what a pair adds to lies together; `price` begins at the count.
-"""
+"""The passes over users that no prices steer, compiled."""
 
 # ruff: noqa: PLR0917, FBT001 - numba takes no keyword-only arguments
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.domain import MICROS, ROUNDING, ChoiceArray, FloatArray, IntArray
+from incentive_engine.allocation.population.kernels.score_kernels import (
+    BLOCK,
+    KernelColumns,
+    add_pair,
+    rounded_up,
+)
+from incentive_engine.domain import MICROS, ChoiceArray, FloatArray, IntArray
 from incentive_engine.jit import compiled
-
-BLOCK: Final = 1024
-"""Users per block: one offer's columns and scores stay in the first-level cache."""
-
-
-class KernelColumns(NamedTuple):
-    """The columns, as the kernels read them.
-
-    Attributes
-    ----------
-    value
-        (k, n) float32 or float64, −inf where not eligible.
-    columns
-        (m, k, n) of the same type.
-    cell
-        (n,) uint16 or uint32.
-    order
-        (k,) int64, the column of the offer at each canonical position.
-    scale
-        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
-    cost
-        The measure that is rounded up to millionths, −1 for none.
-    forced
-        Every user who can gets an offer.
-    """
-
-    value: npt.NDArray[Any]
-    columns: npt.NDArray[Any]
-    cell: npt.NDArray[Any]
-    order: IntArray
-    scale: FloatArray
-    cost: int
-    forced: bool
-
-
-@compiled
-def rounded_up(scaled: float) -> float:
-    """Return the next whole number, or the nearest one within float64's own rounding.
-
-    As `domain.to_micros`.
-    """
-    nearest = np.rint(scaled)
-    # what float64 puts a hair above a whole number is that number
-    above = scaled - nearest > ROUNDING * abs(scaled)
-    return float(nearest + 1.0 if above else nearest)
-
-
-@compiled
-def add_pair(pairs: KernelColumns, at: int, user: int, totals: IntArray) -> None:
-    """Add one chosen pair to the totals."""
-    column = pairs.order[at]
-    sums = totals[pairs.cell[user], at]
-    sums[0] += np.int64(np.rint(np.float64(pairs.value[column, user]) * pairs.scale[0]))
-    sums[1] += 1
-    for m in range(pairs.columns.shape[0]):
-        amount = np.float64(pairs.columns[m, column, user]) * pairs.scale[m + 2]
-        whole = rounded_up(amount) if m == pairs.cost else np.rint(amount)
-        sums[m + 2] += np.int64(whole)
 
 
 @compiled

@@ -1,4 +1,9 @@
-"""How users score offers at prices, and which they choose, compiled.
+"""The users' pairs as the loops read them, how they score at prices and are chosen, compiled.
+
+All kernels take the columns as they lie, visit the offers in canonical order, and add integers
+(amounts in a fixed-point unit), so that neither the order of rows nor the number of threads can
+change a sum. Position 0 of `scale` is the value, 1 the count, then the measures; `totals` is
+(n_cells, k, m + 2), so that what a pair adds to lies together; `price` begins at the count.
 
 Scores are computed in the type of the columns, eight at a time on common processors, and in
 float64, with costs rounded up to millionths, for the users whose two best scores are nearer than
@@ -9,19 +14,72 @@ the faster arithmetic can tell apart. Every choice is therefore the one of float
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from incentive_engine.allocation.population.kernels.pair_kernels import (
-    BLOCK,
-    KernelColumns,
-    rounded_up,
-)
-from incentive_engine.allocation.population.units import Units
-from incentive_engine.domain import MICROS, FloatArray
+from incentive_engine.domain import MICROS, ROUNDING, FloatArray, IntArray
 from incentive_engine.jit import compiled
+
+BLOCK: Final = 1024
+"""Users per block: one offer's columns and scores stay in the first-level cache."""
+
+
+class KernelColumns(NamedTuple):
+    """The columns, as the kernels read them.
+
+    Attributes
+    ----------
+    value
+        (k, n) float32 or float64, −inf where not eligible.
+    columns
+        (m, k, n) of the same type.
+    cell
+        (n,) uint16 or uint32.
+    order
+        (k,) int64, the column of the offer at each canonical position.
+    scale
+        (m + 2,) float64, fixed-point units per unit of value, count and each measure.
+    cost
+        The measure that is rounded up to millionths, −1 for none.
+    forced
+        Every user who can gets an offer.
+    """
+
+    value: npt.NDArray[Any]
+    columns: npt.NDArray[Any]
+    cell: npt.NDArray[Any]
+    order: IntArray
+    scale: FloatArray
+    cost: int
+    forced: bool
+
+
+@compiled
+def rounded_up(scaled: float) -> float:
+    """Return the next whole number, or the nearest one within float64's own rounding.
+
+    As `domain.to_micros`.
+    """
+    nearest = np.rint(scaled)
+    # what float64 puts a hair above a whole number is that number
+    above = scaled - nearest > ROUNDING * abs(scaled)
+    return float(nearest + 1.0 if above else nearest)
+
+
+@compiled
+def add_pair(pairs: KernelColumns, at: int, user: int, totals: IntArray) -> None:
+    """Add one chosen pair to the totals."""
+    column = pairs.order[at]
+    sums = totals[pairs.cell[user], at]
+    sums[0] += np.int64(np.rint(np.float64(pairs.value[column, user]) * pairs.scale[0]))
+    sums[1] += 1
+    for m in range(pairs.columns.shape[0]):
+        amount = np.float64(pairs.columns[m, column, user]) * pairs.scale[m + 2]
+        whole = rounded_up(amount) if m == pairs.cost else np.rint(amount)
+        sums[m + 2] += np.int64(whole)
+
 
 GATHER, REPEAT, CONSTANT, FREE = range(4)
 """How the prices of an offer are read: they differ between cells; are those of the offer before;
@@ -48,42 +106,6 @@ class PriceTable(NamedTuple):
     kind: npt.NDArray[np.int8]
     exact: FloatArray
     margin: float
-
-
-def price_table(units: Units, kind: np.dtype[Any], price: FloatArray) -> PriceTable:
-    """Return prices in the form that the kernels read.
-
-    Parameters
-    ----------
-    kind
-        The columns' type.
-    price
-        (m + 1, n_cells, k) float64.
-
-    Notes
-    -----
-    A score is at most 2m + 3 roundings away from its exact value, each a half unit in the last
-    place of the largest amount that can occur; a cost is moreover rounded up by a millionth.
-    """
-    swapped = np.ascontiguousarray(price.transpose(0, 2, 1))
-    with np.errstate(over="ignore"):
-        fast = swapped.astype(kind)
-    same = np.zeros(swapped.shape[:2], dtype=np.int8)
-    # each kind overrules the ones before: prices of zero are constant, too, and take no time at
-    # all
-    same[(swapped == swapped[:, :, :1]).all(axis=2)] = CONSTANT
-    same[:, 1:][(swapped[:, 1:] == swapped[:, :-1]).all(axis=2)] = REPEAT
-    same[(swapped == 0).all(axis=2)] = FREE
-    margin = (2 * len(price) + 2) * float(np.finfo(kind).eps) * largest_score(price, units.largest)
-    if units.cost >= 0:
-        margin += 2.0 * float(np.abs(price[units.cost + 1]).max(initial=0.0)) / MICROS
-    return PriceTable(fast=fast, kind=same, exact=np.ascontiguousarray(price), margin=margin)
-
-
-def largest_score(price: FloatArray, largest: FloatArray) -> float:
-    """Return what no absolute score exceeds; by `Units.largest`."""
-    steepest = np.abs(price).reshape(len(price), -1).max(axis=1, initial=0.0)
-    return float(largest[0] + steepest @ largest[1:])
 
 
 @compiled

@@ -15,9 +15,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from incentive_engine.allocation.population.population import Users
 from incentive_engine.allocation.population.sweep import PairColumns, shared_fields
 from incentive_engine.allocation.population.units import Units
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.domain import IntArray
 from incentive_engine.errors import Fault, SetupError
 from incentive_engine.language import say

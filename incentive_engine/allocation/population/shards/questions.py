@@ -10,10 +10,11 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from incentive_engine.allocation.population.passes import on_one_thread
+from incentive_engine.allocation.population.population import Near, Users
 from incentive_engine.allocation.population.shards.mapped import ShardFile, mapped, write_shard
-from incentive_engine.allocation.population.sweep import on_one_thread, reaches
+from incentive_engine.allocation.population.sweep import reaches
 from incentive_engine.allocation.population.units import CellTable, Units
-from incentive_engine.allocation.population.users import Near, Users
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 
 Answer = TypeVar("Answer")

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from incentive_engine import knobs
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.nearest import lowest_keys, nearest
+from incentive_engine.allocation.population.population import Near, Population, Rows, Users, joined
 from incentive_engine.allocation.population.shards import questions
 from incentive_engine.allocation.population.shards.mapped import ShardFile, rows_of_part
 from incentive_engine.allocation.population.shards.questions import Asked, FoundNear, OnShard
@@ -28,14 +29,6 @@ from incentive_engine.allocation.population.sweep import (
     unit_of_scores,
 )
 from incentive_engine.allocation.population.units import CellTable, Units, table_of
-from incentive_engine.allocation.population.users import (
-    Near,
-    Rows,
-    Users,
-    joined,
-    lowest_keys,
-    nearest,
-)
 from incentive_engine.domain import ChoiceArray, FloatArray, IntArray
 from incentive_engine.fleet import Fleet
 from incentive_engine.parallel import go_on

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from incentive_engine.allocation.population.population import Population
+from incentive_engine.allocation.population.population import Population, Users
 from incentive_engine.allocation.population.shards.mapped import ShardFile, write_shard
 from incentive_engine.allocation.population.shards.sharded import ShardedUsers
 from incentive_engine.allocation.population.sweep import shared_fields
-from incentive_engine.allocation.population.users import Users
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.fleet import SharedWork
 from incentive_engine.language import say
