@@ -35,7 +35,7 @@ from incentive_engine.measurement.learning.trial_rows import lesson_of
 from incentive_engine.run.directory import RunFiles, RunRecord, write_run, written_policy
 from incentive_engine.uplift.doubly_robust.plan_value import plan_value
 from incentive_engine.uplift.model import estimate, fit
-from incentive_engine.uplift.nuisance import event_probability
+from incentive_engine.uplift.nuisance import outcome_models
 from incentive_engine.uplift.nuisance.event_probability import campaign_levels
 from incentive_engine.uplift.trial_design import campaign_averages, reach_of
 from incentive_engine.workflow.plan_campaign import allocation_rows
@@ -155,7 +155,7 @@ def pooled_world(seed: int, bases: tuple[float, ...]) -> list[dict[str, float | 
     truth = np.column_stack([MEAN[offer] * (0.5 + new["liking"]) for offer in OFFERS])
     found: list[dict[str, float | bool | str]] = []
     for way in ("levels", "one level"):
-        with mock.patch.object(event_probability, "campaign_levels", LEVELS[way]):
+        with mock.patch.object(outcome_models, "campaign_levels", LEVELS[way]):
             model = fit(trial, policy(), seed=seed)
         said = estimate(model, new, where="users").conversion
         for place in range(len(OFFERS)):

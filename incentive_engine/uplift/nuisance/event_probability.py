@@ -19,7 +19,6 @@ from incentive_engine.parallel import side_by_side
 from incentive_engine.uplift.boosting.boosting import CrossFitted, Recipe, expit, train
 from incentive_engine.uplift.crossfit import Folds
 from incentive_engine.uplift.effects.effects import EffectLayer
-from incentive_engine.uplift.effects.fit import fit_effects
 from incentive_engine.uplift.params import FitParams
 from incentive_engine.uplift.rows import TrialRows
 
@@ -72,27 +71,6 @@ class EventProbability:
         log_odds = self.outcome.predict(matrix, folds=folds, raw=True)
         effect = self.effects.predict(matrix, phi, log_odds, folds=folds)
         return Likelihoods.of(effect, expected=expit(log_odds), share=share)
-
-
-def fit_chances(
-    rows: TrialRows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
-) -> tuple[EventProbability, Likelihoods]:
-    """Learn how likely an event (n,) is under each arm, and say it of these rows out of fold."""
-    outcome = fit_outcome(rows, event=event, seed=seed)
-    log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
-    log_odds += campaign_levels(rows, event=event, log_odds=log_odds)
-    expected = expit(log_odds)
-    effects, effect = fit_effects(
-        rows,
-        event=event,
-        log_odds=log_odds,
-        expected=expected,
-        prognostic=outcome.gain(),
-        rungs=rungs,
-        seed=seed,
-    )
-    likelihoods = Likelihoods.of(effect, expected=expected, share=rows.lottery.share)
-    return EventProbability(outcome=outcome, effects=effects), likelihoods
 
 
 def outcome_recipe(share: float, rows: int, params: FitParams) -> Recipe:

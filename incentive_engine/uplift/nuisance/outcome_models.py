@@ -9,14 +9,16 @@ import numpy as np
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import FloatArray, Floats, Matrix
 from incentive_engine.parallel import together
-from incentive_engine.uplift.boosting.boosting import CrossFitted
+from incentive_engine.uplift.boosting.boosting import CrossFitted, expit
 from incentive_engine.uplift.crossfit import Folds
+from incentive_engine.uplift.effects.fit import fit_effects
 from incentive_engine.uplift.estimates import Estimates
 from incentive_engine.uplift.nuisance.cost import CostModel, fit_cost, stack_cost
 from incentive_engine.uplift.nuisance.event_probability import (
     EventProbability,
     Likelihoods,
-    fit_chances,
+    campaign_levels,
+    fit_outcome,
 )
 from incentive_engine.uplift.nuisance.spend import factors, fit_value
 from incentive_engine.uplift.rows import TrialRows
@@ -166,7 +168,7 @@ def learn_outcomes(
         return spending, fit_cost(rows, cost=trial.cost, seed=seed)
 
     (converting, chances), ((spending, spends), costing) = together(
-        lambda: fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
+        lambda: _fit_chances(rows, event=trial.conversion, rungs=rungs, seed=seed), fit_amounts
     )
     costing, costs = stack_cost(
         costing,
@@ -177,6 +179,27 @@ def learn_outcomes(
     )
     models = OutcomeModels(converting=converting, spending=spending, costing=costing)
     return models, ExpectedOutcomes(converting=chances, spending=spends, cost=costs)
+
+
+def _fit_chances(
+    rows: TrialRows, *, event: FloatArray, rungs: tuple[tuple[int, ...], ...], seed: int
+) -> tuple[EventProbability, Likelihoods]:
+    """Learn how likely an event (n,) is under each arm, and say it of these rows out of fold."""
+    outcome = fit_outcome(rows, event=event, seed=seed)
+    log_odds = outcome.predict(rows.matrix, folds=rows.folds, raw=True)
+    log_odds += campaign_levels(rows, event=event, log_odds=log_odds)
+    expected = expit(log_odds)
+    effects, effect = fit_effects(
+        rows,
+        event=event,
+        log_odds=log_odds,
+        expected=expected,
+        prognostic=outcome.gain(),
+        rungs=rungs,
+        seed=seed,
+    )
+    likelihoods = Likelihoods.of(effect, expected=expected, share=rows.lottery.share)
+    return EventProbability(outcome=outcome, effects=effects), likelihoods
 
 
 def _fit_spend(
@@ -194,7 +217,7 @@ def _fit_spend(
     same = disagree <= 0.005 * float(buys.sum())
     buying, likelihoods = None, None
     if not same:
-        buying, likelihoods = fit_chances(
+        buying, likelihoods = _fit_chances(
             rows, event=buys.astype(np.float64), rungs=rungs, seed=seed
         )
     value = fit_value(rows, spend, buys, seed=seed)
