@@ -12,7 +12,8 @@ from incentive_engine.config.offer import Offer
 from incentive_engine.config.schedule.moments import in_zone
 from incentive_engine.domain import ISSUED
 from incentive_engine.export.preflight_findings import PreflightFinding, Severity
-from incentive_engine.language import Message, Value, joined, say
+from incentive_engine.language import Message, Value, say, stored
+from incentive_engine.language.wording import joined
 from incentive_engine.run.finished import FinishedRun
 from incentive_engine.run.statements import StatedGain
 from incentive_engine.stats.intervals import NORMAL_95
@@ -224,7 +225,7 @@ def _trial(flight: Flight) -> Found:
     for finding in flight.run.evaluation.findings:
         if finding.verdict != "fine":
             parts = filter(None, (finding.messages[name] for name in ("what", "remedy")))
-            text = joined([Message.from_dict(message) for message in parts])
+            text = joined([stored.from_dict(message) for message in parts])
             yield f"trial-{finding.check.replace(' ', '-')}", Severity.WARNING, text
 
 

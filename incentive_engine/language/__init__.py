@@ -11,17 +11,20 @@ is a message whose key is its English text, and ``catalogue/phrases`` holds the 
 from __future__ import annotations
 
 import errno
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from operator import index
 from string import Formatter
-from typing import Any, Final, Literal, Self, SupportsIndex, TypeAlias
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias
 
-from . import formats
-from .chapters import chapters, chinese_phrases
+DASH: Final = "–"
+"""What stands where a number is unknown or does not apply."""
 
 Code = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Code, ...]] = ("en", "zh")
@@ -57,22 +60,6 @@ class Message:
     def text(self, code: Code) -> str:
         """Return it in a language."""
         return language(code).say(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the content for a JSON file.
-
-        >>> Message.from_dict(say("list.more", named=("a", "b"), more=3).to_dict())
-        Message(key='list.more', values=(('named', ('a', 'b')), ('more', 3)))
-        """
-        return {"key": self.key, "values": {name: _to_json(part) for name, part in self.values}}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote."""
-        values: Mapping[str, Any] = content["values"]
-        return cls(
-            content["key"], tuple((name, _from_json(part)) for name, part in values.items())
-        )
 
 
 Text: TypeAlias = str | Message
@@ -134,43 +121,10 @@ def message_of(error: Exception) -> Text:
     if isinstance(error, OSError) and error.errno in reasons:
         return say(reasons[error.errno])
     first = error.args[0] if error.args else ""
+    if isinstance(first, Message):
+        return first
     # what Python and libraries write before such a reason
-    return (
-        first
-        if isinstance(first, Message)
-        else re.sub(r"\[Errno -?\d+\] ", "", str(error), flags=re.IGNORECASE)
-    )
-
-
-def named(kind: str, name: str) -> Text:
-    """Return what the catalogues call something of a kind; what they lack keeps its name.
-
-    >>> str(named("measure", "conversion")), named("measure", "points")
-    ('conversions', 'points')
-    """
-    key = f"{kind}.{name}"
-    return say(key) if key in language("en").words else name
-
-
-def shortened(names: Sequence[Value], most: int) -> Value:
-    """Return the first few names, and a count of the others.
-
-    >>> str(say("trial.features.idle", names=shortened(("a", "b", "c"), 2)))
-    'constant or wholly missing, so left out: `a`, `b` and 1 more'
-    """
-    named = tuple(names[:most])
-    return say("list.more", named=named, more=len(names) - most) if len(names) > most else named
-
-
-def joined(messages: Sequence[Message], how: Literal["both", "and", "comma"] = "both") -> Message:
-    """Return several messages as one: side by side, or with `and` between them.
-
-    >>> parts = [say("conflict.at_least", least=2.0), say("conflict.at_most", most=5.0)]
-    >>> str(joined(parts)), str(joined(parts, "and"))
-    ('at least 2; at most 5', 'at least 2 and at most 5')
-    """
-    first, *rest = messages
-    return say(f"list.{how}", first=first, second=joined(rest, how)) if rest else first
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error), flags=re.IGNORECASE)
 
 
 def any_of(names: Sequence[str]) -> Message:
@@ -183,27 +137,6 @@ def any_of(names: Sequence[str]) -> Message:
     if not others:
         return say("{name:code}", name=last)
     return say("{names:code} or {last:code}", names=tuple(others), last=last)
-
-
-def as_warnings(texts: Iterable[Text]) -> tuple[Message, ...]:
-    """Return warnings as lines of their own.
-
-    >>> str(as_warnings([say("notes.no_holdout")])[0])
-    'warning: No holdout: the increment cannot be measured afterwards'
-    """
-    return tuple(say("terminal.warning", text=text) for text in texts)
-
-
-def _to_json(value: Value) -> object:
-    if isinstance(value, Message):
-        return value.to_dict()
-    return [_to_json(part) for part in value] if isinstance(value, tuple) else value
-
-
-def _from_json(content: Any) -> Value:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(content, Mapping):
-        return Message.from_dict(content)
-    return tuple(map(_from_json, content)) if isinstance(content, list) else content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,11 +165,10 @@ class Language:
         KeyError
             When the catalogue has no such text, or a placeholder has no value.
         """
-        if not _is_short(key):
-            text = self.phrases.get(key, key)
-            return _Filled(self).vformat(text, (), values) if values else text
-        text = self.words[key]
-        return _Filled(self).vformat(text, (), values)
+        if _is_short(key):
+            return _Filled(self).vformat(self.words[key], (), values)
+        text = self.phrases.get(key, key)
+        return _Filled(self).vformat(text, (), values) if values else text
 
     def phrase(self, text: Text) -> str:
         """Return a message, or an English text that stands alone, in this language.
@@ -251,16 +183,32 @@ class Language:
         return text if isinstance(text, str) else self(text.key, **dict(text.values))
 
     def number(self, value: float | None, digits: int | None = None) -> str:
-        """Return a number with separators; see `formats.number`."""
-        return formats.number(value, digits)
+        """Return a number with separators; without `digits`, as many as its size deserves.
+
+        >>> [language("en").number(value) for value in (1234.5, 12.345, -0.1234, -0.001, None)]
+        ['1,234', '12.3', '−0.12', '0.00', '–']
+        """
+        if value is None or not math.isfinite(value):
+            return DASH
+        return _with_minus(f"{value:z,.{places(value) if digits is None else digits}f}")
 
     def count(self, value: int | None) -> str:
         """Return a whole number with separators."""
-        return formats.count(value)
+        return DASH if value is None else f"{value:,d}"
 
     def money(self, value: float | None) -> str:
-        """Return an amount of currency in full."""
-        return formats.money(value)
+        """Return an amount of currency: whole from 1,000 on, else with two digits.
+
+        >>> language("en").money(199999.4), language("en").money(12.5)
+        ('199,999', '12.50')
+        """
+        return self.number(value, None if value is None else 0 if abs(value) >= 1000 else 2)
+
+    @property
+    def units(self) -> tuple[tuple[float, str], ...]:
+        """What figures on an axis are cut to, the largest unit first."""
+        zh = self.code == "zh"
+        return ((1e8, "亿"), (1e4, "万")) if zh else ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
 
     def brief(self, value: float | None) -> str:
         """Return a large figure as it is spoken: with 万 and 亿 in Chinese, in full in English.
@@ -268,32 +216,73 @@ class Language:
         >>> language("zh").brief(1_127_418), language("zh").brief(200_000), language("zh").brief(7)
         ('112.7万', '20万', '7.00')
         """
-        units = formats.units_of("zh") if self.code == "zh" else ()
-        for step, unit in units:
+        for step, unit in self.units if self.code == "zh" else ():
             # four digits are shown, so that 9,999.6 reads as one of the larger unit already
             if value is not None and abs(value) >= step * (1 - 5e-5):
-                return f"{formats.significant(value / step, 4, trimmed=True)}{unit}"
-        return formats.money(value)
+                return f"{self.significant(value / step, 4, trimmed=True)}{unit}"
+        return self.money(value)
 
     def percent(self, share: float | None, digits: int = 1) -> str:
-        """Return a share as a percentage, as the language spaces it."""
-        return self._spaced(formats.percent(share, digits))
+        """Return a share as a percentage, as the language spaces it.
+
+        >>> [language(code).percent(0.25) for code in LANGUAGES], language("en").percent(None)
+        (['25.0 %', '25.0%'], '–')
+        """
+        if share is None or not math.isfinite(share):
+            return DASH
+        return self._percent(self.number(share * 100, digits))
 
     def tiny_percent(self, share: float) -> str:
-        """Return a small share with two significant digits."""
-        return self._spaced(formats.tiny_percent(share))
+        """Return a small share with two significant digits, and zero as zero.
+
+        >>> [language("en").tiny_percent(share) for share in (0.0000123, 0.0, 0.025)]
+        ['0.0012 %', '0 %', '2.5 %']
+        """
+        percent = share * 100
+        if abs(percent) < 1e-12:
+            return self._percent("0")
+        digits = max(0, 1 - math.floor(math.log10(abs(percent))))
+        return self._percent(self.number(percent, digits))
 
     def bound_percent(self, share: float) -> str:
-        """Return a share that something stays below; see `formats.bound_percent`."""
-        return self._spaced(formats.bound_percent(share))
+        """Return a share that something stays below, rounded up: less than 0.01 % reads so.
+
+        >>> [language("en").bound_percent(share) for share in (2.1e-7, 0.000123, 0.0250001)]
+        ['0.01 %', '0.013 %', '2.6 %']
+        """
+        # a bound nearer to nothing tells people no more
+        least, percent = 0.01, share * 100
+        if percent <= least:
+            return self._percent(self.number(least, 2))
+        digits = max(0, 1 - math.floor(math.log10(percent)))
+        step = 10.0**-digits
+        # what float64 adds to a share that has two digits already is no reason to round up
+        rounding = 1e-9
+        return self._percent(self.number(math.ceil(percent / step - rounding) * step, digits))
 
     def compact(self, value: float) -> str:
-        """Return a number for an axis."""
-        return formats.compact(value, self.code)
+        """Return a number for an axis.
+
+        >>> [language("en").compact(value) for value in (200_000, 1_500_000, 1.04, 0.05, 0)]
+        ['200k', '1.5m', '1.04', '0.05', '0']
+        """
+        for step, unit in self.units:
+            if abs(value) >= step:
+                return _with_minus(f"{value / step:g}{unit}")
+        if abs(value) >= 1e3:
+            return self.number(value, 0 if float(value).is_integer() else 1)
+        return _with_minus(f"{value:.4g}")
 
     def significant(self, value: float, digits: int = 3, *, trimmed: bool = False) -> str:
-        """Return a number with some significant digits; see `formats.significant`."""
-        return formats.significant(value, digits, trimmed=trimmed)
+        """Return a number with some significant digits; `trimmed`, without zeros at their end.
+
+        >>> [language("en").significant(value) for value in (0.0312345, 31.2345, 31234.5)]
+        ['0.0312', '31.2', '31,234']
+        """
+        if value == 0:
+            return "0"
+        text = self.number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+        return text.rstrip("0").rstrip(".") if trimmed and "." in text else text
 
     def unit(self, currency: str) -> str:
         """Return what stands after an amount of a currency.
@@ -301,9 +290,7 @@ class Language:
         >>> language("zh").unit("CNY"), language("zh").unit("USD"), language("en").unit("CNY")
         ('元', 'USD', 'CNY')
         """
-        # how a Chinese page calls CNY after an amount
-        yuan = "元"
-        return yuan if self.code == "zh" and currency == "CNY" else currency
+        return "元" if self.code == "zh" and currency == "CNY" else currency
 
     def moment(self, at: datetime) -> str:
         """Return a date and its time.
@@ -319,8 +306,8 @@ class Language:
         """Return words as a list within a sentence."""
         return ("、" if self.code == "zh" else ", ").join(words)
 
-    def _spaced(self, text: str) -> str:
-        return text.replace(" ", "") if self.code == "zh" else text
+    def _percent(self, number: str) -> str:
+        return f"{number}%" if self.code == "zh" else f"{number} %"
 
 
 class _Filled(Formatter):
@@ -332,26 +319,17 @@ class _Filled(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as its base
         """Return a value as text."""
         t = self.language
-        # a format of the catalogues: names as code, between backticks
-        code = "code"
-        # another: a large figure as it is spoken
-        brief = "brief"
-        # another: what stands after an amount of a currency
-        unit = "unit"
-        # another: a share that something stays below
-        bound = "bound"
+        # the formats of the catalogues: names as code, a large figure as it is spoken, what stands
+        # after an amount of a currency, a share that something stays below
         own: Mapping[str, Callable[[Any], str]] = {
-            code: "`{}`".format,
-            brief: t.brief,
-            unit: t.unit,
-            bound: t.bound_percent,
-        }
+            "code": "`{}`".format, "brief": t.brief, "unit": t.unit, "bound": t.bound_percent
+        }  # fmt: skip
         if isinstance(value, Message):
             return t.say(value)
         if isinstance(value, tuple):
             return t.listed(tuple(self.format_field(part, format_spec) for part in value))
         if value is None:
-            return formats.DASH
+            return DASH
         return own[format_spec](value) if format_spec in own else format(value, format_spec)
 
 
@@ -370,3 +348,43 @@ def _is_short(key: str) -> bool:
     (True, False, False)
     """
     return "." in key and re.fullmatch(r"[\w.-]+[\w-]", key) is not None
+
+
+def chinese_phrases() -> dict[str, str]:
+    """Return English text to Chinese text, of a file per package."""
+    return {key: text for chapter in _read("phrases") for key, text in chapter.items()}
+
+
+def chapters(code: str) -> list[dict[str, str]]:
+    """Return the files of the catalogue in a language, each as dotted keys and texts."""
+    return [dict(_flat(content)) for content in _read("", ending=f".{code}.toml")]
+
+
+def _read(folder: str, *, ending: str = ".toml") -> Iterator[dict[str, Any]]:
+    """Yield the contents of a folder's files whose names end so."""
+    for file in files("incentive_engine.language").joinpath("catalogue", folder).iterdir():
+        if file.name.endswith(ending):
+            yield tomllib.loads(file.read_text("utf-8"))
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, entry in content.items():
+        if isinstance(entry, Mapping):
+            yield from _flat(entry, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", entry
+
+
+def places(*values: float) -> int:
+    """Return the decimals that figures which stand together deserve, by the largest.
+
+    >>> places(8.12, 323.0), places(0.0), places(5.17, 10.6)
+    (0, 0, 1)
+    """
+    size = max(abs(value) for value in values)
+    return 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2
+
+
+def _with_minus(text: str) -> str:
+    # a hyphen is shorter than a digit, so that columns of figures would not stand straight
+    return text.replace("-", "−")

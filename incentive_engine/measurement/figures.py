@@ -8,20 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from incentive_engine.language import (
-    Code,
-    Language,
-    Message,
-    Text,
-    Value,
-    as_warnings,
-    joined,
-    language,
-    named,
-    say,
-)
-from incentive_engine.language.formats import DASH
+from incentive_engine.language import DASH, Code, Language, Message, Text, Value, language, say
 from incentive_engine.language.terminal_text import aligned
+from incentive_engine.language.wording import as_warnings, joined, named
 from incentive_engine.measurement.lessons import Lesson, Split, lessons
 from incentive_engine.report.pages.measurement import OfferOutcome
 from incentive_engine.stats.estimate import Estimate, as_plain

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from incentive_engine.language import Code, Message, Text, language, say
-from incentive_engine.language.formats import DASH
+from incentive_engine.language import DASH, Code, Message, Text, language, say
 from incentive_engine.language.terminal_text import aligned
 from incentive_engine.measurement.figures import Measurement
 from incentive_engine.measurement.lessons import Split

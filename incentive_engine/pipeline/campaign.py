@@ -13,7 +13,7 @@ from incentive_engine.config.policy import Policy
 from incentive_engine.data.sources import open_source
 from incentive_engine.data.step_cache import StepCache
 from incentive_engine.fleet import SharedWork
-from incentive_engine.language import say
+from incentive_engine.language import say, stored
 from incentive_engine.pipeline.campaign_tables import (
     CampaignTables,
     campaign_files,
@@ -206,9 +206,9 @@ def _history_added(
     gains = additions(model, trial, [names for _, names in groups])
     words = [say("added.ready"), *(words for words, _ in groups)]
     return {
-        "features": {column.name: feature_words(column).to_dict() for column in columns},
+        "features": {column.name: stored.to_dict(feature_words(column)) for column in columns},
         "added": [
-            {"group": group.to_dict(), **addition.to_dict()}
+            {"group": stored.to_dict(group), **addition.to_dict()}
             for group, addition in zip(words, gains, strict=True)
         ],
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from incentive_engine.language import Language, formats, named
+from incentive_engine.language import Language, places
+from incentive_engine.language.wording import named
 from incentive_engine.stats.estimate import Estimate
 
 from .conditions import ColumnTest, Scope
@@ -128,7 +129,7 @@ def centre(t: Language, estimate: Estimate | None) -> str:
 
 def _places(estimate: Estimate) -> int:
     ends = (estimate.low, estimate.high) if estimate.has_interval else ()
-    return formats.places(estimate.value, *ends)
+    return places(estimate.value, *ends)
 
 
 def bound(t: Language, limit: LimitRow) -> str:

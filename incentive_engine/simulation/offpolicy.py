@@ -9,7 +9,8 @@ import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import OUTCOMES, ChoiceArray, FloatArray
-from incentive_engine.language import Message, joined, say
+from incentive_engine.language import Message, say
+from incentive_engine.language.wording import joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

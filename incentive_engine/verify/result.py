@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from incentive_engine.domain import BoolArray
-from incentive_engine.language import Code, Message, Text, joined, language, named, say
+from incentive_engine.language import Code, Message, Text, language, say
+from incentive_engine.language.wording import joined, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ from incentive_engine.export.preflight_findings import (
     refuse_blocked,
 )
 from incentive_engine.export.selection import Filters, Selected, narrowed, select
-from incentive_engine.language import Message, Text, as_warnings, say
+from incentive_engine.language import Message, Text, say
+from incentive_engine.language.wording import as_warnings
 from incentive_engine.pipeline.steps import Progress, Steps, quiet
 from incentive_engine.run.approval import approve_run, refuse_unapproved
 from incentive_engine.run.finished import FinishedRun, read_run

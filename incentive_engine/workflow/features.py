@@ -13,7 +13,8 @@ from incentive_engine.features.plan import history_of
 from incentive_engine.features.report import history_notes, history_warnings
 from incentive_engine.fleet import SharedWork
 from incentive_engine.insight.budget.policy_options import load
-from incentive_engine.language import Text, as_warnings, say
+from incentive_engine.language import Text, say
+from incentive_engine.language.wording import as_warnings
 from incentive_engine.pipeline.campaign_tables import campaign_tables
 from incentive_engine.pipeline.history import campaign_history, feature_blocks
 from incentive_engine.pipeline.steps import Progress, Steps, quiet

@@ -22,7 +22,8 @@ from incentive_engine.data.tables.frames import to_frame
 from incentive_engine.errors import ConfigError, DataError, Fault, nearest
 from incentive_engine.features.check import HistoryCheck, check_history
 from incentive_engine.insight.budget.policy_options import load
-from incentive_engine.language import Message, Text, as_warnings, say
+from incentive_engine.language import Message, Text, say
+from incentive_engine.language.wording import as_warnings
 from incentive_engine.pipeline.trials import trials_of
 from incentive_engine.run.finished import read_run
 from incentive_engine.synthetic.sample import MARKETS, sample_outcomes, write_sample

@@ -14,7 +14,8 @@ from incentive_engine.insight.budget.policy_options import load
 from incentive_engine.insight.evaluation.summary import evaluation_summary, thousand
 from incentive_engine.insight.evaluation.tables import write_tables
 from incentive_engine.insight.evaluation.user_effects import UserReasons, user_effects
-from incentive_engine.language import Message, as_warnings, say
+from incentive_engine.language import Message, say
+from incentive_engine.language.wording import as_warnings
 from incentive_engine.pipeline.campaign import (
     drift_of,
     fit_into,

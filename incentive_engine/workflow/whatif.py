@@ -37,11 +37,7 @@ from incentive_engine.insight.whatif.tables import (
     points_table,
     safety_table,
 )
-from incentive_engine.language import (
-    Code,
-    Message,
-    say,
-)
+from incentive_engine.language import Code, Message, say
 from incentive_engine.pipeline.campaign import inputs_of
 from incentive_engine.pipeline.quality import read_quality, total_error
 from incentive_engine.pipeline.steps import Progress, Steps, quiet

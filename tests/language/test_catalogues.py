@@ -9,8 +9,7 @@ from string import Formatter
 
 import pytest
 
-from incentive_engine.language import LANGUAGES, Code, language
-from incentive_engine.language.chapters import chapters
+from incentive_engine.language import LANGUAGES, Code, chapters, language
 
 PACKAGE = Path(__file__).parents[2] / "incentive_engine"
 WORD = re.compile(r"[A-Za-z]{3}")

@@ -12,7 +12,8 @@ import numpy as np
 from incentive_engine.config.policy import Eligibility
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.errors import Fault
-from incentive_engine.language import say, shortened
+from incentive_engine.language import say
+from incentive_engine.language.wording import shortened
 from incentive_engine.report.content import Note
 from incentive_engine.report.pages.page import render_report
 from incentive_engine.uplift.diagnosis.diagnose import diagnose

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import incentive_engine
-from incentive_engine.language import language
-from incentive_engine.language.chapters import chinese_phrases
+from incentive_engine.language import chinese_phrases, language
 
 from .phrases import needs_words, said
 

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from incentive_engine.errors import Fault
-from incentive_engine.language import Code, joined, say
+from incentive_engine.language import Code, say
+from incentive_engine.language.wording import joined
 from incentive_engine.report.content import LimitRow, StatedObjective
 from incentive_engine.report.pages.whatif import (
     LimitCostRow,

@@ -31,7 +31,8 @@ from incentive_engine.allocation.problem import Question
 from incentive_engine.allocation.solver_report import Status
 from incentive_engine.domain import ISSUED, FloatArray, IntArray
 from incentive_engine.errors import Fault, InfeasibleError
-from incentive_engine.language import Message, Text, joined, named, say
+from incentive_engine.language import Message, Text, say
+from incentive_engine.language.wording import joined, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,8 +12,9 @@ from contextvars import ContextVar
 import typer
 
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.language import LANGUAGES, Code, Text, language, named
+from incentive_engine.language import LANGUAGES, Code, Text, language
 from incentive_engine.language import say as message
+from incentive_engine.language.wording import named
 
 _spoken: ContextVar[Code] = ContextVar("spoken", default="en")
 """The language of this command."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from incentive_engine.config.schedule.durations import Duration
 from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.statistics import STATISTICS
-from incentive_engine.language import Message, Value, named, say
+from incentive_engine.language import Message, Value, say
+from incentive_engine.language.wording import named
 
 
 def feature_words(column: HistoryColumn) -> Message:

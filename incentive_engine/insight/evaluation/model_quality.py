@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from incentive_engine.language import Message
+from incentive_engine.language import Message, stored
 from incentive_engine.pipeline.quality import ModelQuality
 from incentive_engine.report.quality import (
     AddedByHistory,
@@ -25,7 +25,7 @@ def model_quality(quality: ModelQuality | None) -> Shown | None:
     evaluation = quality.evaluation
     history = evaluation.get("history", {})
     words = {
-        name: Message.from_dict(message) for name, message in history.get("features", {}).items()
+        name: stored.from_dict(message) for name, message in history.get("features", {}).items()
     }
     return Shown(
         rows=evaluation["rows"],
@@ -54,7 +54,7 @@ def _point(found: Mapping[str, Any]) -> CostCurvePoint:
 
 def _added(found: Mapping[str, Any]) -> AddedByHistory:
     return AddedByHistory(
-        group=Message.from_dict(found["group"]),
+        group=stored.from_dict(found["group"]),
         features=found["features"],
         gain=_estimate(found["gain"]).times(1000),
         more=_estimate(found["more"]).times(1000),

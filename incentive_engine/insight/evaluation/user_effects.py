@@ -19,7 +19,8 @@ from incentive_engine.data.users import UserFile
 from incentive_engine.errors import DataError, Fault
 from incentive_engine.features.computing.history_columns import HistoryColumn
 from incentive_engine.features.computing.words import feature_words
-from incentive_engine.language import Message, Text, named, say
+from incentive_engine.language import Message, Text, say
+from incentive_engine.language.wording import named
 from incentive_engine.uplift.evaluation.explanation import Explanation, explain
 from incentive_engine.uplift.model import EffectModel
 

@@ -13,7 +13,8 @@ from incentive_engine.domain import CONVERSION, ISSUED, MONEY_MEASURES, Reason
 from incentive_engine.insight.budget.chosen_pairs import share_of
 from incentive_engine.insight.pages.disclosure import tests_of
 from incentive_engine.insight.value.plan_gain import PlanGain
-from incentive_engine.language import named, say
+from incentive_engine.language import say
+from incentive_engine.language.wording import named
 from incentive_engine.report.conditions import ColumnTest, Scope
 from incentive_engine.report.content import (
     BudgetUse,

@@ -8,9 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from incentive_engine.language import Code, Message, Text, as_warnings, language, say
-from incentive_engine.language.formats import DASH, money, number, percent
+from incentive_engine.language import (
+    DASH,
+    Code,
+    Language,
+    Message,
+    Text,
+    language,
+    say,
+)
 from incentive_engine.language.terminal_text import aligned
+from incentive_engine.language.wording import as_warnings
 from incentive_engine.report.pages.comparison import verdicts
 from incentive_engine.report.pages.series import payback_sentences
 from incentive_engine.simulation.comparison import StrategyComparison
@@ -36,7 +44,7 @@ def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "
         table = comparison.table[comparison.table["budget"] == budget]
         table = table.sort_values("conversions", ascending=False, kind="stable")
         rows: list[tuple[Text, ...]] = [tuple(say(f"simulate.{name}") for name in columns)]
-        rows += [_row(row) for row in table.to_dict(orient="records")]
+        rows += [_row(t, row) for row in table.to_dict(orient="records")]
         lines += aligned(t, rows)
     lines += ["", *payback_sentences(t, comparison), *verdicts(comparison, lang=lang)]
     lines += map(t.say, _promises(comparison))
@@ -44,16 +52,16 @@ def simulation_summary(comparison: StrategyComparison, out: Path, lang: Code = "
     return "\n".join([*lines, "", f"{out}/comparison.html"])
 
 
-def _row(row: Mapping[Any, Any]) -> tuple[Text, ...]:
+def _row(t: Language, row: Mapping[Any, Any]) -> tuple[Text, ...]:
     low, high = row["conversions_low"], row["conversions_high"]
-    span = say("simulate.span", low=number(low), high=number(high))
+    span = say("simulate.span", low=t.number(low), high=t.number(high))
     return (
         str(row["strategy"]),
-        number(row["conversions"]),
+        t.number(row["conversions"]),
         DASH if pd.isna(low) else span,
-        money(row["cost"]),
-        number(row["conversions_per_1000"], 2),
-        number(row["gain_vs_baseline"]),
+        t.money(row["cost"]),
+        t.number(row["conversions_per_1000"], 2),
+        t.number(row["gain_vs_baseline"]),
     )
 
 
@@ -64,6 +72,6 @@ def _promises(comparison: StrategyComparison) -> Iterator[Message]:
             strategy=row["strategy"],
             budget=row["budget"],
             promise=row["promise"],
-            promised=percent(row["promised"]),
-            kept=percent(row["kept"]),
+            promised=language("en").percent(row["promised"]),
+            kept=language("en").percent(row["kept"]),
         )

@@ -11,7 +11,8 @@ from typing import Any, Self
 from incentive_engine.insight.findings import PlanTotals
 from incentive_engine.insight.pages.advice import advise
 from incentive_engine.insight.value.plan_gain import PlanGain
-from incentive_engine.language import Message, as_warnings, joined, say
+from incentive_engine.language import Message, say
+from incentive_engine.language.wording import as_warnings, joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,16 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from incentive_engine.language import (
-    Code,
-    Message,
-    Text,
-    as_warnings,
-    language,
-    named,
-)
-from incentive_engine.language.formats import DASH
+from incentive_engine.language import DASH, Code, Message, Text, language
 from incentive_engine.language.terminal_text import aligned
+from incentive_engine.language.wording import as_warnings, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

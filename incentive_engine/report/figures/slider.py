@@ -12,7 +12,6 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from incentive_engine.language import Language
-from incentive_engine.language.formats import units_of
 from incentive_engine.report import words
 from incentive_engine.report.content import ReportContent
 from incentive_engine.report.evidence import Response, ResponsePoint, ResponseRow
@@ -129,7 +128,7 @@ def _data(t: Language, content: ReportContent, response: Response, at: float) ->
             {"name": name, **_columns(points, position)}
             for position, name in enumerate(_names(t, response))
         ],
-        "units": units_of(t.code) if t.code == "zh" else [],
+        "units": t.units if t.code == "zh" else [],
         "space": "" if t.code == "zh" else " ",
         "words": {
             key: t.words[f"budget.{key}"]

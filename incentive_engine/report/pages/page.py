@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from incentive_engine.language import Code, Language, formats, language, say
+from incentive_engine.language import Code, Language, language, say
 from incentive_engine.report import words
 from incentive_engine.report.content import (
     GroupRow,
@@ -174,7 +174,7 @@ def _range(t: Language, row: BenefitRow) -> str:
         return row.label
     if row.low is None or row.high is None:
         return t("groups.missing")
-    low, high = (formats.significant(end, trimmed=True) for end in (row.low, row.high))
+    low, high = (t.significant(end, trimmed=True) for end in (row.low, row.high))
     return t("fairness.range", low=low, high=high)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import CONTROL, BoolArray, FloatArray, IntArray
-from incentive_engine.language import Message, Value, say, shortened
+from incentive_engine.language import Message, Value, say
+from incentive_engine.language.wording import shortened
 from incentive_engine.stats.power import detectable_effect
 from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS
 from incentive_engine.uplift.diagnosis.verdicts import ArmCount, CheckVerdict, TrialCheck

@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from incentive_engine.domain import BoolArray, FloatArray, IntArray
-from incentive_engine.language import say, shortened
+from incentive_engine.language import say
+from incentive_engine.language.wording import shortened
 from incentive_engine.parallel import side_by_side
 from incentive_engine.stats.systematic_sample import quantile_rows
 from incentive_engine.uplift.diagnosis.arms import WeightedArms

@@ -11,7 +11,8 @@ import pandas as pd
 from scipy.special import chdtri
 
 from incentive_engine.domain import FloatArray, IntArray, Matrix
-from incentive_engine.language import Message, say, shortened
+from incentive_engine.language import Message, say
+from incentive_engine.language.wording import shortened
 from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.boosting import BinnedRows, Recipe, predict, train
 from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS

@@ -7,7 +7,8 @@ import pandas as pd
 
 from incentive_engine.data.trials.trial import Trial
 from incentive_engine.domain import BoolArray, FloatArray
-from incentive_engine.language import say, shortened
+from incentive_engine.language import say
+from incentive_engine.language.wording import shortened
 from incentive_engine.stats.systematic_sample import evenly
 from incentive_engine.uplift.boosting.features import Feature, learn_encoder
 from incentive_engine.uplift.diagnosis.thresholds import DIAGNOSIS

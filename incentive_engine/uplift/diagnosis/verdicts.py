@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any, Literal, Self
 
 from incentive_engine.errors import ConfigError, DataError, Fault
-from incentive_engine.language import Message, joined, say
+from incentive_engine.language import Message, say, stored
+from incentive_engine.language.wording import joined
 
 Verdict = Literal["fine", "warning", "refusal"]
 
@@ -108,8 +109,8 @@ class CheckVerdict:
             "what": str(self.what),
             "remedy": str(self.remedy or ""),
             "messages": {
-                "what": self.what.to_dict(),
-                "remedy": self.remedy and self.remedy.to_dict(),
+                "what": stored.to_dict(self.what),
+                "remedy": self.remedy and stored.to_dict(self.remedy),
             },
         }
 
@@ -120,8 +121,8 @@ class CheckVerdict:
         return cls(
             check=TrialCheck(content["check"]),
             verdict=content["verdict"],
-            what=Message.from_dict(messages["what"]),
-            remedy=messages["remedy"] and Message.from_dict(messages["remedy"]),
+            what=stored.from_dict(messages["what"]),
+            remedy=messages["remedy"] and stored.from_dict(messages["remedy"]),
         )
 
 

@@ -12,7 +12,7 @@ from incentive_engine.config.document.places import Loc
 from incentive_engine.config.policy import Limit, Policy
 from incentive_engine.domain import ISSUED
 from incentive_engine.language import Text, say
-from incentive_engine.language import named as measure_named
+from incentive_engine.language.wording import named as measure_named
 from incentive_engine.report.titles import Named
 
 Group = Literal["money", "limits", "weights", "holdout"]
