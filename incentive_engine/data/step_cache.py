@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parents[1]
 """Where the engine's own files are."""
 SOURCES: Final = (
     "domain.py",
+    "cores.py",
     "errors.py",
     "knobs.py",
     "language",
