@@ -10,9 +10,7 @@ from incentive_engine.config.access.location import Location
 from incentive_engine.config.plausibility import doubts
 from incentive_engine.data.scores import read_scores
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.budget.policy_options import (
-    BudgetOptions,
-)
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.response import kept_beside
 from incentive_engine.insight.findings import warned_first
 from incentive_engine.insight.pages.summary import RunSummary

@@ -9,9 +9,7 @@ from starlette.responses import Response
 
 from incentive_engine.errors import DataError
 from incentive_engine.live.amounts import decimal_text
-from incentive_engine.live.ledger.commands import (
-    Refused,
-)
+from incentive_engine.live.ledger.commands import Refused
 from incentive_engine.service.api import bodies
 from incentive_engine.service.api.problems import ProblemError, problem
 

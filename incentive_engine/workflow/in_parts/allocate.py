@@ -20,9 +20,7 @@ from incentive_engine.data.sources.source import Source
 from incentive_engine.domain import MICROS
 from incentive_engine.errors import ConfigError, Fault
 from incentive_engine.fleet import SharedWork
-from incentive_engine.insight.budget.policy_options import (
-    BudgetOptions,
-)
+from incentive_engine.insight.budget.policy_options import BudgetOptions
 from incentive_engine.insight.budget.returns import returned
 from incentive_engine.insight.findings import PlanTotals, over_budget, warned_first
 from incentive_engine.insight.pages.plan_content import titles_of
